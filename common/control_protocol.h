@@ -22,6 +22,7 @@ inline constexpr std::size_t kControlRequestBytesMax = 64 * 1024;
 //       "state","phase","percent","rows","rows_total","rows_per_s","eta_s","throttle","since",
 //       "attempt","engine","worker_pid","engine_pid","owed","error","next_try","log_file"}]}
 // Unknown values are null; clients must accept members they do not know.
+// Each of the three gives the whole line with its newline.
 std::string control_request(const std::string& command, const Json& args);
 std::string control_ok(const Json& data);
 std::string control_error(const std::string& message);

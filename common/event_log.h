@@ -100,10 +100,19 @@ class EventReader {
     std::int64_t damaged_lines() const { return damaged_; }
 
   private:
+    void rewind();
+    bool take_lines(const std::string& chunk, std::size_t begin, std::uint64_t from,
+                    std::vector<Json>& events);
+    void count_damage(std::uint64_t position);
+
     std::string path_;
-    std::uint64_t offset_ = 0;
+    std::uint64_t offset_ = 0;  // behind the last newline that was read
     std::int64_t seq_ = 0;
     std::int64_t damaged_ = 0;
+    bool skipping_ = false;            // inside a line too long to be ours
+    bool damage_since_good_ = false;   // explains a gap that follows
+    std::int64_t gap_seen_at_ = 0;     // the gap before this seq has been looked into
+    std::uint64_t counted_until_ = 0;  // damaged lines before this position are counted
 };
 
 }  // namespace shift
