@@ -21,15 +21,23 @@ std::string ShiftApi::url() const {
 
 void ShiftApi::start() {
     const std::string config = folder_ + "/shift-api.yaml";
+    const std::string credentials = folder_ + "/client.cnf";
+    spit(credentials,
+         "[client]\nuser=" + MariadbServer::user() + "\npassword=\"" + MariadbServer::password() +
+             "\"\n",
+         0600);
     std::string text;
-    text += "listen: 127.0.0.1:" + std::to_string(port_) + "\n";
+    text += "listen: 127.0.0.1\n";
+    text += "port: " + std::to_string(port_) + "\n";
     text += "store: " + folder_ + "/shift-api.db\n";
+    text += "scheduler_interval: 0.5\n";
+    text += "parallel_limit: 10\n";
     text += "clusters:\n";
     text += "  - name: main\n";
     text += "    rw_host: 127.0.0.1\n";
     text += "    port: " + std::to_string(server_.port()) + "\n";
-    text += "    user: " + MariadbServer::user() + "\n";
-    text += "    password: " + yaml_quoted(MariadbServer::password()) + "\n";
+    text += "    mysql_defaults_file: " + credentials + "\n";
+    text += "    check_target: true\n";
     spit(config, text, 0600);
     SpawnOptions options;
     options.argv = {program("shift-api"), "--config", config};
