@@ -267,6 +267,10 @@ Status read_entry(Config& config, const YAML::Node& key_node, const YAML::Node& 
     if (value.find('\0') != std::string::npos) {
         return bad(name, line, fmt::format("{}: holds a NUL character", key));
     }
+    // Empty means the default: the original's environment based file leaves unset what is not used.
+    if (trim(value).empty()) {
+        return Ok{};
+    }
     if (std::string wrong = entry->set(config, value); !wrong.empty()) {
         return bad(name, line, fmt::format("{}: {}", key, wrong));
     }

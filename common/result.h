@@ -61,13 +61,14 @@ class [[nodiscard]] Result {
         CHECK(ok(), "value() of a failed result");
         return std::get<0>(state_);
     }
-    T&& value() && {
+    // By value: `for (x : *f())` and `const auto& x = *f()` must not point into a dead temporary.
+    T value() && {
         CHECK(ok(), "value() of a failed result");
         return std::get<0>(std::move(state_));
     }
     T& operator*() & { return value(); }
     const T& operator*() const& { return value(); }
-    T&& operator*() && { return std::move(*this).value(); }
+    T operator*() && { return std::move(*this).value(); }
     T* operator->() { return &value(); }
     const T* operator->() const { return &value(); }
 
