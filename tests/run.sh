@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds everything and runs the tests. The last line is `N passed, N failed, N skipped`.
-set -euo pipefail
+set -Eeuo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -120,6 +120,8 @@ run_sanitized() {
     run_tests build-sanitize "$@"
 }
 
+# Whatever stops this script early (packages, configuration, compiler) is a failure, and counted.
+trap 'echo; echo "0 passed, 1 failed, 0 skipped"; exit 1' ERR
 install_packages
 
 if [ "$list" = yes ]; then
@@ -160,4 +162,5 @@ else
 fi
 
 # Prints the logs of what failed, then the last line.
+trap - ERR
 python3 tests/summary.py --broken "$broken" "${reports[@]}"
