@@ -57,7 +57,7 @@ struct Config {
     int max_workers = 4;           // copies at a time
     int max_running_per_host = 1;  // copies at a time on one database host:port
     int max_short_steps = 8;       // prepare, rename and direct steps at a time
-    int attempts_max = 3;
+    int attempts_max = 5;          // tries of prepare, copy and direct steps before giving up
     std::int64_t direct_rows_max = 0;  // 0 = no limit
     Millis ddl_timeout{3'600'000};
     std::string worker_path;  // default: beside the daemon, else the installed libexec folder

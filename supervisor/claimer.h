@@ -1,0 +1,79 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "supervisor/registry.h"
+#include "supervisor/upstream/upstream.h"
+
+namespace shift {
+
+// From "the API lists it" to "it is ours": poll, unstage, pin, and every way these can be lost on
+// the way (docs/design.md, "Claiming"). Ends by putting an entry into kFetching or kWaiting.
+class Claimer {
+  public:
+    Claimer(Registry& registry, Upstream& upstream) : registry_(registry), upstream_(upstream) {}
+
+    // Asks for staged migrations when the poll is due. `allowed` false (drain, stop file): only
+    // keeps claims already begun moving.
+    void tick(bool allowed);
+    void poll_soon() { poll_due_ = {}; }
+    // Forgets calls on their way; after a (re)load of the registry.
+    void reset();
+    // What moves an entry that is being claimed; called every tick.
+    void advance(Entry& entry);
+    // Reads a migration back now and then: taken over, deleted, or lost?
+    void recheck(Entry& entry);
+    // Stops serving it without telling the API anything.
+    void disown(Entry& entry, const std::string& why);
+
+    // Copies and short steps that hold a slot now, seen from `entry`.
+    SlotView slots(const Entry& entry) const;
+
+    // Items of the last page that cannot be read or are somebody else's: for status.
+    const std::map<std::string, std::string>& problems() const { return problems_; }
+    WallTime last_poll() const { return last_poll_; }
+
+  private:
+    enum class Listed { kSkip, kClaimed, kNoSlot };
+
+    void poll();
+    void on_page(const ApiAnswer& answer);
+    Listed consider(const Json& item, bool queue_without_slot);
+    bool refuse(const std::string& key, MigrationId id, const std::string& why);
+    void apply_overrides(Migration& migration) const;
+    bool any_claim_in_flight() const;
+
+    void begin(Entry& entry, const Migration& listed, Step step);
+    void send_unstage(Entry& entry);
+    void on_unstage(Entry& entry, const ApiAnswer& answer);
+    void claimed(Entry& entry, const Json& answer, bool read_back);
+    void void_older_calls(Entry& entry);
+    void resolve(Entry& entry);
+    void on_resolve(Entry& entry, const ApiAnswer& answer);
+    void contest(Entry& entry);
+    void pin(Entry& entry);
+    void read_pin(Entry& entry, bool may_write);
+    void on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write);
+    void pinned(Entry& entry);
+    void fetch_state(Entry& entry);
+    void let_go(Entry& entry, const std::string& why);
+    void read(Entry& entry, std::function<void(Entry&, const ApiAnswer&)> then);
+    void later(Entry& entry);  // back-off of claim calls
+
+    Registry& registry_;
+    Upstream& upstream_;
+    SteadyTime poll_due_{};
+    bool poll_in_flight_ = false;
+    std::uint64_t poll_serial_ = 0;
+    bool allowed_ = true;
+    std::map<std::string, std::string> problems_;
+    std::map<std::string, std::string> fresh_problems_;
+    WallTime last_poll_{};
+};
+
+// The migration inside an answer of GET migrations/ID ({"migration": {...}, ...}) or of an endpoint
+// that returns it bare. Errors: kInvalidArgument, kNotFound (404), kUnavailable (no usable answer).
+Result<Migration> shown_migration(const ApiAnswer& answer);
+
+}  // namespace shift

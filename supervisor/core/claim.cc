@@ -1,0 +1,120 @@
+#include "supervisor/core/claim.h"
+
+#include <fmt/format.h>
+
+#include "common/ddl.h"
+#include "common/text.h"
+
+namespace shift {
+
+std::string ApiAnswer::brief() const {
+    if (status == 0) {
+        return fmt::format("no answer: {}", error);
+    }
+    return error.empty() ? fmt::format("{}", status) : fmt::format("{} {}", status, error);
+}
+
+UnstageVerdict judge_unstage(const ApiAnswer& answer, MigrationId id, bool earlier_unknown) {
+    if (answer.status == 0) {
+        return answer.sent || earlier_unknown ? UnstageVerdict::kUnknown : UnstageVerdict::kRefused;
+    }
+    if (answer.status >= 400 && answer.status < 500) {
+        return UnstageVerdict::kRefused;
+    }
+    if (!answer.good() || !answer.body.is_object()) {
+        return UnstageVerdict::kUnknown;
+    }
+    if (answer.body.empty()) {
+        return earlier_unknown ? UnstageVerdict::kLost : UnstageVerdict::kTaken;
+    }
+    return get_int(answer.body, "id") == id ? UnstageVerdict::kClaimed : UnstageVerdict::kUnknown;
+}
+
+ClaimVerdict judge_claim(const Migration& shown, const MigrationRecord& record,
+                         const std::string& run_host) {
+    if (shown.staged) {
+        return ClaimVerdict::kStillStaged;
+    }
+    if (!shown.run_host.empty()) {
+        return shown.run_host == run_host && step_of_status(shown.status) ? ClaimVerdict::kOurs
+                                                                          : ClaimVerdict::kTheirs;
+    }
+    // One unstage, by whomever, adds exactly one to lock_version; anything more means that its
+    // owner is at work.
+    const bool untouched =
+        shown.lock_version == record.listed_lock_version + 1 && shown.status == record.seen.status;
+    return untouched ? ClaimVerdict::kNobodys : ClaimVerdict::kTheirs;
+}
+
+PinVerdict judge_pin(const Migration& shown, const MigrationRecord& record,
+                     const std::string& run_host) {
+    if (shown.staged || shown.status != record.seen.status) {
+        return PinVerdict::kRestaged;
+    }
+    if (shown.run_host.empty()) {
+        return PinVerdict::kNotYet;
+    }
+    return shown.run_host == run_host ? PinVerdict::kConfirmed : PinVerdict::kTheirs;
+}
+
+Migration payload_of_claim(const Migration& listed, const Migration& answer) {
+    Migration payload = listed;
+    payload.status = answer.status;
+    payload.staged = answer.staged;
+    payload.lock_version = answer.lock_version;
+    payload.run_host = answer.run_host;
+    const bool as_listed =
+        answer.status == listed.status && answer.lock_version == listed.lock_version + 1;
+    const bool listing_is_whole = !listed.table.empty() && !listed.ddl_statement.empty();
+    if (as_listed && listing_is_whole) {
+        return payload;
+    }
+    payload.database = answer.database;
+    payload.final_insert = answer.final_insert;
+    payload.custom_options = answer.custom_options;
+    if (auto parsed = parse_ddl(answer.ddl_statement); parsed.ok()) {
+        payload.ddl_statement = parsed->statement;
+        payload.table = parsed->table;
+        payload.mode = parsed->mode;
+        payload.action = parsed->action;
+        if (answer.runtype != Runtype::kUndecided) {
+            payload.runtype = answer.runtype;
+        }
+    }
+    return payload;
+}
+
+bool is_copy(const Migration& migration, Step step) {
+    return step == Step::kRun && migration.runtype != Runtype::kShort &&
+           migration.action == Action::kAlter;
+}
+
+bool needs_state_file(const MigrationRecord& record) {
+    if (!record.step || *record.step == Step::kPrepare) {
+        return false;
+    }
+    return *record.step != Step::kRun || is_copy(record.seen, Step::kRun);
+}
+
+std::string waits_for_slot(const SlotView& slots, bool copy, Step step) {
+    if (copy) {
+        if (slots.copies >= slots.copies_max) {
+            return fmt::format("waiting for slot: {} of max_workers {} copies run", slots.copies,
+                               slots.copies_max);
+        }
+        if (slots.copies_on_host >= slots.copies_on_host_max) {
+            return fmt::format(
+                "waiting for slot: {} of max_running_per_host {} copies run on its database host",
+                slots.copies_on_host, slots.copies_on_host_max);
+        }
+        return "";
+    }
+    const bool limited = step != Step::kPause && step != Step::kCancel;
+    if (limited && slots.short_steps >= slots.short_steps_max) {
+        return fmt::format("waiting for slot: {} of max_short_steps {} steps run",
+                           slots.short_steps, slots.short_steps_max);
+    }
+    return "";
+}
+
+}  // namespace shift

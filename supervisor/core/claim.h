@@ -1,0 +1,71 @@
+#pragma once
+
+#include <string>
+
+#include "supervisor/core/model.h"
+
+namespace shift {
+
+// What an HTTP exchange with the API came to. `status` 0 = no complete answer.
+struct ApiAnswer {
+    int status = 0;
+    bool sent = false;  // false: surely never reached the API (could not connect)
+    Json body;          // parsed when status is 200 and the body is JSON; null otherwise
+    bool is_json = false;
+    std::string error;  // why there is no usable body: for people
+
+    bool good() const { return status == 200 && is_json; }
+    std::string brief() const;  // "200", "500 not JSON: <!DOCTYPE", "no answer: timeout"
+};
+
+// POST unstage.
+enum class UnstageVerdict {
+    kClaimed,  // the object of this migration came back: it is ours
+    kTaken,    // {}: somebody else unstaged it first
+    kLost,     // {}, but an earlier try of ours may have done it: read and decide
+    kUnknown,  // no usable answer: may or may not have happened
+    kRefused,  // a definite no (404, 400 ...): nothing was done
+};
+UnstageVerdict judge_unstage(const ApiAnswer& answer, MigrationId id, bool earlier_unknown);
+
+// A migration read back (GET migrations/ID) while our claim of it is uncertain.
+enum class ClaimVerdict {
+    kOurs,         // pinned to us and unstaged
+    kTheirs,       // pinned to someone else, or moved on without us
+    kStillStaged,  // the unstage never happened: send it again
+    kNobodys,      // unstaged, unpinned, untouched since: after the grace contest it
+};
+ClaimVerdict judge_claim(const Migration& shown, const MigrationRecord& record,
+                         const std::string& run_host);
+
+// A migration read back to confirm our pin.
+enum class PinVerdict {
+    kConfirmed,
+    kNotYet,    // unpinned: write the pin again
+    kTheirs,    // another host's name
+    kRestaged,  // staged again or in another status: a newer claim will decide
+};
+PinVerdict judge_pin(const Migration& shown, const MigrationRecord& record,
+                     const std::string& run_host);
+
+// The payload the claimed step works on. `answer` is what unstage returned: it decides status and
+// step. When it is not the listed row plus our unstage, table, mode, action and runtype are derived
+// again from its raw statement; host and port stay those of the listing (the answer has none).
+Migration payload_of_claim(const Migration& listed, const Migration& answer);
+
+// A stop file or drain forbids claims; the rest is about slots.
+struct SlotView {
+    int copies = 0;  // copies running or starting
+    int copies_max = 0;
+    int copies_on_host = 0;  // on the migration's database host
+    int copies_on_host_max = 0;
+    int short_steps = 0;
+    int short_steps_max = 0;
+};
+bool is_copy(const Migration& migration, Step step);
+// The step may build on what another host did: the API's copy of the state file is wanted.
+bool needs_state_file(const MigrationRecord& record);
+// "" when it may start now, else what it waits for.
+std::string waits_for_slot(const SlotView& slots, bool copy, Step step);
+
+}  // namespace shift

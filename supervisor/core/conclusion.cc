@@ -1,0 +1,155 @@
+#include "supervisor/core/conclusion.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace shift {
+namespace {
+
+using Next = Conclusion::Next;
+
+Conclusion hand_on(CallKind transition, std::string message = {}) {
+    Conclusion conclusion;
+    conclusion.next = Next::kHandOn;
+    conclusion.transition = transition;
+    conclusion.message = std::move(message);
+    return conclusion;
+}
+
+Conclusion start_claimed_step() {
+    Conclusion conclusion;
+    conclusion.next = Next::kStartStep;
+    return conclusion;
+}
+
+bool never_gives_up(Step step) {
+    return step == Step::kRename || step == Step::kPause || step == Step::kCancel;
+}
+
+// Transient trouble, or a worker that died without a verdict.
+Conclusion retry(const AttemptEnd& end, int tries, const RetryPolicy& policy) {
+    Conclusion conclusion;
+    conclusion.next = Next::kRetry;
+    conclusion.reason = end.message.empty() ? "the worker died without an outcome" : end.message;
+    // Somebody holds the table's lock: that is waiting, not failing.
+    conclusion.counts = end.reason != "table_busy";
+    const int used = conclusion.counts ? tries + 1 : tries;
+    conclusion.delay = std::max(backoff(std::max(used, 1), policy),
+                                end.retry_after.value_or(std::chrono::milliseconds(0)));
+    if (!conclusion.counts || used < policy.attempts_max || never_gives_up(end.step)) {
+        return conclusion;
+    }
+    const std::string message = fmt::format("{} (tried {} times)", conclusion.reason, used);
+    if (end.step == Step::kPrepare) {
+        return hand_on(CallKind::kFail, message);
+    }
+    if (!end.direct) {
+        Conclusion error = hand_on(CallKind::kError, message);
+        error.deliver_state = true;
+        return error;
+    }
+    // A direct statement that may have been sent is never called failed: the next attempt looks.
+    return end.ddl_sent ? conclusion : hand_on(CallKind::kFail, message);
+}
+
+Conclusion copied() {
+    Conclusion conclusion = hand_on(CallKind::kNextStep);
+    conclusion.deliver_state = true;
+    conclusion.full_percent = true;
+    return conclusion;
+}
+
+// The attempt served the claimed step itself.
+Conclusion conclude_own(const AttemptEnd& end, int tries, bool release, const RetryPolicy& policy) {
+    switch (*end.outcome) {
+        case Outcome::kPrepared:
+            return hand_on(CallKind::kNextStep);
+        case Outcome::kCopied:
+            return copied();
+        case Outcome::kCompleted:
+            return hand_on(CallKind::kComplete);
+        case Outcome::kPaused: {
+            Conclusion conclusion = hand_on(CallKind::kNextStep);
+            conclusion.deliver_state = true;
+            return conclusion;
+        }
+        case Outcome::kCancelled: {
+            Conclusion conclusion;
+            conclusion.next = Next::kNothing;
+            return conclusion;
+        }
+        case Outcome::kFailed:
+            return hand_on(CallKind::kFail, end.message);
+        case Outcome::kError: {
+            Conclusion conclusion = hand_on(CallKind::kError, end.message);
+            conclusion.deliver_state = true;
+            return conclusion;
+        }
+        case Outcome::kStopped: {
+            if (release && end.step == Step::kRun && !end.direct) {
+                Conclusion conclusion = hand_on(CallKind::kOffer);
+                conclusion.deliver_state = true;
+                return conclusion;
+            }
+            // Stopped by a signal (reboot) or to be kept here: start again when allowed.
+            Conclusion conclusion;
+            conclusion.next = Next::kRetry;
+            conclusion.counts = false;
+            conclusion.delay = policy.backoff_min;
+            conclusion.reason = end.message.empty() ? "stopped, state kept" : end.message;
+            return conclusion;
+        }
+        case Outcome::kRetry:
+            return retry(end, tries, policy);
+    }
+    return retry(end, tries, policy);
+}
+
+// A pause or cancel was claimed while an older claim's attempt lived: its outcome is heard first.
+Conclusion conclude_older(const AttemptEnd& end) {
+    if (!end.outcome) {
+        return start_claimed_step();
+    }
+    switch (*end.outcome) {
+        case Outcome::kCompleted:
+            return hand_on(CallKind::kComplete);
+        case Outcome::kFailed:
+            // A table that was changed must be told as such; before the change the new step wins.
+            return end.message.rfind("table WAS changed:", 0) == 0
+                       ? hand_on(CallKind::kFail, end.message)
+                       : start_claimed_step();
+        case Outcome::kPrepared:
+        case Outcome::kCopied:
+        case Outcome::kStopped:
+        case Outcome::kPaused:
+        case Outcome::kCancelled:
+        case Outcome::kError:
+        case Outcome::kRetry:
+            return start_claimed_step();
+    }
+    return start_claimed_step();
+}
+
+}  // namespace
+
+std::chrono::milliseconds backoff(int tries, const RetryPolicy& policy) {
+    auto delay = policy.backoff_min;
+    for (int i = 1; i < tries && delay < policy.backoff_max; ++i) {
+        delay *= 2;
+    }
+    return std::min(delay, policy.backoff_max);
+}
+
+Conclusion conclude(const AttemptEnd& end, Step claimed, int tries, bool release,
+                    const RetryPolicy& policy) {
+    if (end.step != claimed) {
+        return conclude_older(end);
+    }
+    if (!end.outcome) {
+        return retry(end, tries, policy);
+    }
+    return conclude_own(end, tries, release, policy);
+}
+
+}  // namespace shift

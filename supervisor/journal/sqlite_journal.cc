@@ -1,0 +1,488 @@
+// Happy path: the first put()/add() of a loop turn opens a transaction (BEGIN IMMEDIATE), commit()
+// makes it durable. Failure: any failed write is remembered (failed_) and answered to everything
+// after it; the owner then opens the journal anew and folds it again, as at a start.
+
+#include "supervisor/journal/sqlite_journal.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "supervisor/journal/schema.h"
+
+namespace shift {
+
+// One use of a prepared statement: binds by position, steps, resets when it goes.
+class SqliteJournal::Statement {
+  public:
+    explicit Statement(sqlite3_stmt* stmt) : stmt_(stmt) {}
+    Statement(const Statement&) = delete;
+    Statement& operator=(const Statement&) = delete;
+    ~Statement() {
+        sqlite3_reset(stmt_);
+        sqlite3_clear_bindings(stmt_);
+    }
+
+    Statement& bind(std::int64_t value) {
+        sqlite3_bind_int64(stmt_, ++bound_, value);
+        return *this;
+    }
+    Statement& bind(int value) { return bind(static_cast<std::int64_t>(value)); }
+    Statement& bind(bool value) { return bind(std::int64_t{value}); }
+    Statement& bind(const std::string& value) {
+        sqlite3_bind_text(stmt_, ++bound_, value.data(), static_cast<int>(value.size()),
+                          SQLITE_TRANSIENT);
+        return *this;
+    }
+    Statement& bind(const char* value) { return bind(std::string(value)); }
+    Statement& bind(WallTime value) {
+        return bind(value == WallTime{} ? std::string() : iso_time(value));
+    }
+
+    int step() { return sqlite3_step(stmt_); }
+
+    std::int64_t number() { return sqlite3_column_int64(stmt_, column_++); }
+    int small() { return static_cast<int>(number()); }
+    std::string text() {
+        const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(stmt_, column_));
+        const int size = sqlite3_column_bytes(stmt_, column_++);
+        return data == nullptr ? std::string() : std::string(data, static_cast<std::size_t>(size));
+    }
+    WallTime time() {
+        const std::string value = text();
+        return value.empty() ? WallTime{} : parse_iso_time(value);
+    }
+    void rewind() { column_ = 0; }
+
+  private:
+    sqlite3_stmt* stmt_;
+    int bound_ = 0;
+    int column_ = 0;
+};
+
+namespace {
+
+constexpr const char* kPutMigration =
+    "INSERT INTO migration(id,cluster,database,table_name,host,port,ddl_statement,status,"
+    "status_name,lock_version,state,since,reason,step,claim,claim_id,listed_lock_version,tries,"
+    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
+    "cluster=excluded.cluster,database=excluded.database,table_name=excluded.table_name,"
+    "host=excluded.host,port=excluded.port,ddl_statement=excluded.ddl_statement,"
+    "status=excluded.status,status_name=excluded.status_name,lock_version=excluded.lock_version,"
+    "state=excluded.state,since=excluded.since,reason=excluded.reason,step=excluded.step,"
+    "claim=excluded.claim,claim_id=excluded.claim_id,"
+    "listed_lock_version=excluded.listed_lock_version,tries=excluded.tries,"
+    "next_try_at=excluded.next_try_at,attempt=excluded.attempt,no_return=excluded.no_return,"
+    "release=excluded.release,log_offset=excluded.log_offset,state_hash=excluded.state_hash,"
+    "payload=excluded.payload";
+constexpr const char* kMigrationColumns =
+    "SELECT id,lock_version,state,since,reason,step,claim,claim_id,listed_lock_version,tries,"
+    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen FROM "
+    "migration ";
+constexpr const char* kPutAttempt =
+    "INSERT OR REPLACE INTO attempt(id,migration_id,claim,step,engine,tries,ended,pid,start_ticks,"
+    "boot_id,engine_pid,engine_start_ticks,last_seq,started_at,ended_at,outcome,reason,message) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+constexpr const char* kPutCall =
+    "INSERT INTO outbox(id,migration_id,claim,claimed_status,lane,kind,body,tries,refusals,"
+    "created_at,next_try_at,last_answer,state) VALUES(NULLIF(?,0),?,?,?,?,?,?,?,?,?,?,?,?) "
+    "ON CONFLICT(id) DO UPDATE SET body=excluded.body,tries=excluded.tries,"
+    "refusals=excluded.refusals,next_try_at=excluded.next_try_at,"
+    "last_answer=excluded.last_answer,state=excluded.state";
+
+// The payload column: only what parse_migration() reads back.
+Json payload_of(const Migration& m) {
+    return Json{{"id", m.id},
+                {"status", m.status},
+                {"lock_version", m.lock_version},
+                {"staged", m.staged},
+                {"cluster_name", m.cluster_name},
+                {"database", m.database},
+                {"ddl_statement", m.ddl_statement},
+                {"final_insert", m.final_insert},
+                {"table", m.table},
+                {"mode", m.mode ? Json(static_cast<int>(*m.mode)) : Json()},
+                {"action", m.action ? Json(static_cast<int>(*m.action)) : Json()},
+                {"runtype", m.runtype == Runtype::kNoCheckAlter ? 4 : static_cast<int>(m.runtype)},
+                {"run_host", m.run_host},
+                {"host", m.host},
+                {"port", m.port},
+                {"custom_options", m.custom_options}};
+}
+
+}  // namespace
+
+Error SqliteJournal::error(const std::string& what) const {
+    const int code = sqlite3_extended_errcode(db_);
+    const Errc errc = (code & 0xff) == SQLITE_BUSY ? Errc::kConflict : Errc::kIo;
+    return {errc, fmt::format("journal {}: {}: {}", path_, what, sqlite3_errmsg(db_)), code};
+}
+
+Status SqliteJournal::stick(Error error) {
+    if (!failed_) {
+        failed_ = error;
+    }
+    return error;
+}
+
+Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(const std::string& path) {
+    sqlite3* db = nullptr;
+    const int rc =
+        sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+    std::unique_ptr<SqliteJournal> journal(new SqliteJournal(db, path));
+    if (rc != SQLITE_OK) {
+        return journal->error("open");
+    }
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_busy_timeout(db, 2'000);  // a reader's checkpoint lock is short; only waited at commit
+    int persist = 1;
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+    if (Status status = journal->prepare_schema(); !status.ok()) {
+        return std::move(status).error();
+    }
+    for (const char* suffix : {"", "-wal", "-shm"}) {
+        (void)::chmod((path + suffix).c_str(), 0640);
+    }
+    return journal;
+}
+
+SqliteJournal::~SqliteJournal() {
+    for (const auto& [sql, stmt] : statements_) {
+        sqlite3_finalize(stmt);
+    }
+    sqlite3_close(db_);
+}
+
+Status SqliteJournal::execute(const char* sql) {
+    if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
+        return error("execute");
+    }
+    return Ok{};
+}
+
+Result<int> SqliteJournal::user_version() {
+    ASSIGN_OR_RETURN(sqlite3_stmt * stmt, statement("PRAGMA user_version"));
+    Statement query(stmt);
+    if (query.step() != SQLITE_ROW) {
+        return error("read user_version");
+    }
+    return query.small();
+}
+
+Status SqliteJournal::prepare_schema() {
+    RETURN_IF_ERROR(
+        execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=1000;"));
+    ASSIGN_OR_RETURN(sqlite3_stmt * check, statement("PRAGMA quick_check(1)"));
+    {
+        Statement query(check);
+        const std::string answer = query.step() == SQLITE_ROW ? query.text() : sqlite3_errmsg(db_);
+        if (answer != "ok") {
+            return Error{Errc::kIo,
+                         fmt::format("journal {} is damaged: {}; stop the daemon, keep a copy, and "
+                                     "repair it with: sqlite3 {} .recover | sqlite3 new.db",
+                                     path_, answer, path_)};
+        }
+    }
+    ASSIGN_OR_RETURN(const int version, user_version());
+    if (version > kJournalVersion) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("journal {} has version {}, this daemon knows up to {}: install "
+                                 "the newer shift-supervisor again",
+                                 path_, version, kJournalVersion)};
+    }
+    if (version == 0) {
+        RETURN_IF_ERROR(execute("BEGIN IMMEDIATE"));
+        RETURN_IF_ERROR(execute(kJournalSchema));
+        RETURN_IF_ERROR(
+            execute(fmt::format("PRAGMA user_version={}; COMMIT", kJournalVersion).c_str()));
+    }
+    return Ok{};
+}
+
+Result<sqlite3_stmt*> SqliteJournal::statement(const char* sql) {
+    if (const auto it = statements_.find(sql); it != statements_.end()) {
+        return it->second;
+    }
+    sqlite3_stmt* stmt = nullptr;
+    if (sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, nullptr) != SQLITE_OK) {
+        return error("prepare");
+    }
+    statements_.emplace(sql, stmt);
+    return stmt;
+}
+
+Status SqliteJournal::begin_if_needed() {
+    if (failed_) {
+        return *failed_;
+    }
+    if (in_transaction_) {
+        return Ok{};
+    }
+    if (Status status = execute("BEGIN IMMEDIATE"); !status.ok()) {
+        return stick(std::move(status).error());
+    }
+    in_transaction_ = true;
+    return Ok{};
+}
+
+Status SqliteJournal::commit() {
+    if (failed_) {
+        return *failed_;
+    }
+    if (!in_transaction_) {
+        return Ok{};
+    }
+    // BUSY on COMMIT leaves the transaction open: it is not a failed write, only a late one.
+    for (int tries = 0;; ++tries) {
+        Status status = execute("COMMIT");
+        if (status.ok()) {
+            in_transaction_ = false;
+            return Ok{};
+        }
+        if (status.error().code != Errc::kConflict || tries >= 5) {
+            return stick(std::move(status).error());
+        }
+    }
+}
+
+Status SqliteJournal::write(Statement& statement) {
+    if (statement.step() != SQLITE_DONE) {
+        return stick(error("write"));
+    }
+    return Ok{};
+}
+
+Status SqliteJournal::put(const MigrationRecord& r) {
+    RETURN_IF_ERROR(begin_if_needed());
+    ASSIGN_OR_RETURN(sqlite3_stmt * stmt, statement(kPutMigration));
+    Statement s(stmt);
+    s.bind(r.id).bind(r.seen.cluster_name).bind(r.seen.database).bind(r.seen.table);
+    s.bind(r.seen.host).bind(r.seen.port).bind(r.seen.ddl_statement).bind(r.seen.status);
+    s.bind(api_status_name(r.seen.status)).bind(r.seen.lock_version);
+    s.bind(claim_state_name(r.state)).bind(r.since).bind(r.reason);
+    s.bind(r.step ? step_name(*r.step) : "").bind(r.claim).bind(r.claim_id);
+    s.bind(r.listed_lock_version).bind(r.tries).bind(r.next_try).bind(r.attempt);
+    s.bind(r.no_return).bind(r.release).bind(static_cast<std::int64_t>(r.log_offset));
+    s.bind(r.state_hash).bind(to_line(payload_of(r.seen))).bind(r.first_seen);
+    return write(s);
+}
+
+Status SqliteJournal::put(const AttemptRecord& a) {
+    RETURN_IF_ERROR(begin_if_needed());
+    ASSIGN_OR_RETURN(sqlite3_stmt * stmt, statement(kPutAttempt));
+    Statement s(stmt);
+    s.bind(a.id).bind(a.migration).bind(a.claim).bind(step_name(a.step)).bind(a.engine);
+    s.bind(a.tries).bind(a.ended).bind(static_cast<std::int64_t>(a.worker.pid));
+    s.bind(static_cast<std::int64_t>(a.worker.start_ticks)).bind(a.worker.boot_id);
+    s.bind(static_cast<std::int64_t>(a.engine_process.pid));
+    s.bind(static_cast<std::int64_t>(a.engine_process.start_ticks)).bind(a.last_seq);
+    s.bind(a.started).bind(a.ended_at).bind(a.outcome ? outcome_name(*a.outcome) : "");
+    s.bind(a.reason).bind(a.message);
+    return write(s);
+}
+
+Status SqliteJournal::put(OwedCall& call) {
+    RETURN_IF_ERROR(begin_if_needed());
+    ASSIGN_OR_RETURN(sqlite3_stmt * stmt, statement(kPutCall));
+    Statement s(stmt);
+    s.bind(call.id).bind(call.migration).bind(call.claim).bind(call.claimed_status);
+    s.bind(lane_name(call.lane)).bind(call_kind_name(call.kind)).bind(to_line(call.body));
+    s.bind(call.tries).bind(call.refusals).bind(call.created).bind(call.next_try);
+    s.bind(call.last_answer).bind(call_state_name(call.state));
+    RETURN_IF_ERROR(write(s));
+    if (call.id == 0) {
+        call.id = sqlite3_last_insert_rowid(db_);
+    }
+    return Ok{};
+}
+
+Status SqliteJournal::add(const EventRecord& event) {
+    RETURN_IF_ERROR(begin_if_needed());
+    ASSIGN_OR_RETURN(
+        sqlite3_stmt * stmt,
+        statement("INSERT INTO event(at,migration_id,claim,attempt,source,kind,detail) "
+                  "VALUES(?,?,?,?,?,?,?)"));
+    Statement s(stmt);
+    s.bind(event.at).bind(event.migration).bind(event.claim).bind(event.attempt);
+    s.bind(event.source).bind(event.kind).bind(to_line(event.detail));
+    return write(s);
+}
+
+Status SqliteJournal::put_setting(const std::string& key, const std::string& value) {
+    RETURN_IF_ERROR(begin_if_needed());
+    ASSIGN_OR_RETURN(sqlite3_stmt * stmt,
+                     statement("INSERT OR REPLACE INTO setting(key,value) VALUES(?,?)"));
+    Statement s(stmt);
+    s.bind(key).bind(value);
+    return write(s);
+}
+
+namespace {
+
+template <typename S>
+Result<MigrationRecord> read_migration(S& row) {
+    row.rewind();
+    MigrationRecord r;
+    r.id = row.number();
+    const std::int64_t lock_version = row.number();
+    const auto state = parse_claim_state(row.text());
+    if (!state) {
+        return Error{Errc::kIo, fmt::format("migration {}: unknown state in the journal", r.id)};
+    }
+    r.state = *state;
+    r.since = row.time();
+    r.reason = row.text();
+    r.step = parse_step(row.text());
+    r.claim = row.number();
+    r.claim_id = row.text();
+    r.listed_lock_version = row.number();
+    r.tries = row.small();
+    r.next_try = row.time();
+    r.attempt = row.number();
+    r.no_return = row.number() != 0;
+    r.release = row.number() != 0;
+    r.log_offset = static_cast<std::uint64_t>(row.number());
+    r.state_hash = row.text();
+    ASSIGN_OR_RETURN(const Json payload, parse_json(row.text()));
+    ASSIGN_OR_RETURN(r.seen, parse_migration(payload));
+    r.seen.lock_version = lock_version;
+    r.first_seen = row.time();
+    return r;
+}
+
+template <typename S>
+Result<AttemptRecord> read_attempt(S& row) {
+    row.rewind();
+    AttemptRecord a;
+    a.id = row.number();
+    a.migration = row.number();
+    a.claim = row.number();
+    const auto step = parse_step(row.text());
+    if (!step) {
+        return Error{Errc::kIo, fmt::format("attempt {}: unknown step in the journal", a.id)};
+    }
+    a.step = *step;
+    a.engine = row.text();
+    a.tries = row.small();
+    a.worker.pid = static_cast<pid_t>(row.number());
+    a.worker.start_ticks = static_cast<std::uint64_t>(row.number());
+    a.worker.boot_id = row.text();
+    a.engine_process.pid = static_cast<pid_t>(row.number());
+    a.engine_process.start_ticks = static_cast<std::uint64_t>(row.number());
+    a.engine_process.boot_id = a.worker.boot_id;
+    a.last_seq = row.number();
+    a.started = row.time();
+    a.outcome = parse_outcome(row.text());
+    a.reason = row.text();
+    a.message = row.text();
+    return a;
+}
+
+template <typename S>
+Result<OwedCall> read_call(S& row) {
+    row.rewind();
+    OwedCall c;
+    c.id = row.number();
+    c.migration = row.number();
+    c.claim = row.number();
+    c.claimed_status = row.small();
+    const auto lane = parse_lane(row.text());
+    const auto kind = parse_call_kind(row.text());
+    if (!lane || !kind) {
+        return Error{Errc::kIo, fmt::format("outbox {}: unknown lane or kind", c.id)};
+    }
+    c.lane = *lane;
+    c.kind = *kind;
+    ASSIGN_OR_RETURN(c.body, parse_json(row.text()));
+    c.tries = row.small();
+    c.refusals = row.small();
+    c.created = row.time();
+    c.next_try = row.time();
+    c.last_answer = row.text();
+    return c;
+}
+
+}  // namespace
+
+Result<Journal::Contents> SqliteJournal::load() {
+    Contents contents;
+    const std::string migrations = std::string(kMigrationColumns);
+    static const std::string kOpenMigrations =
+        migrations + "WHERE state NOT IN ('seen','handed on','let go') ORDER BY id";
+    ASSIGN_OR_RETURN(sqlite3_stmt * m, statement(kOpenMigrations.c_str()));
+    for (Statement row(m); row.step() == SQLITE_ROW;) {
+        ASSIGN_OR_RETURN(MigrationRecord record, read_migration(row));
+        contents.migrations.push_back(std::move(record));
+    }
+    ASSIGN_OR_RETURN(sqlite3_stmt * a,
+                     statement("SELECT id,migration_id,claim,step,engine,tries,pid,start_ticks,"
+                               "boot_id,engine_pid,engine_start_ticks,last_seq,started_at,"
+                               "outcome,reason,message FROM attempt WHERE ended=0 ORDER BY id"));
+    for (Statement row(a); row.step() == SQLITE_ROW;) {
+        ASSIGN_OR_RETURN(AttemptRecord record, read_attempt(row));
+        contents.attempts.push_back(std::move(record));
+    }
+    ASSIGN_OR_RETURN(sqlite3_stmt * o,
+                     statement("SELECT id,migration_id,claim,claimed_status,lane,kind,body,tries,"
+                               "refusals,created_at,next_try_at,last_answer FROM outbox "
+                               "WHERE state='pending' ORDER BY id"));
+    for (Statement row(o); row.step() == SQLITE_ROW;) {
+        ASSIGN_OR_RETURN(OwedCall call, read_call(row));
+        contents.calls.push_back(std::move(call));
+    }
+    ASSIGN_OR_RETURN(sqlite3_stmt * k, statement("SELECT key,value FROM setting"));
+    for (Statement row(k); row.step() == SQLITE_ROW; row.rewind()) {
+        std::string key = row.text();
+        contents.settings[std::move(key)] = row.text();
+    }
+    ASSIGN_OR_RETURN(sqlite3_stmt * l, statement("SELECT coalesce(max(id),0) FROM attempt"));
+    Statement last(l);
+    if (last.step() != SQLITE_ROW) {
+        return error("read attempts");
+    }
+    contents.last_attempt = last.number();
+    return contents;
+}
+
+Result<MigrationRecord> SqliteJournal::find(MigrationId id) {
+    static const std::string kById = std::string(kMigrationColumns) + "WHERE id=?";
+    ASSIGN_OR_RETURN(sqlite3_stmt * stmt, statement(kById.c_str()));
+    Statement row(stmt);
+    row.bind(id);
+    const int rc = row.step();
+    if (rc == SQLITE_DONE) {
+        return Error{Errc::kNotFound, fmt::format("migration {} is not in the journal", id)};
+    }
+    if (rc != SQLITE_ROW) {
+        return error("read migration");
+    }
+    return read_migration(row);
+}
+
+Result<Json> SqliteJournal::history(MigrationId id) {
+    ASSIGN_OR_RETURN(sqlite3_stmt * stmt,
+                     statement("SELECT at,attempt,kind,detail FROM event WHERE migration_id=? AND "
+                               "source='worker' ORDER BY id"));
+    Statement row(stmt);
+    row.bind(id);
+    Json events = Json::array();
+    for (; row.step() == SQLITE_ROW; row.rewind()) {
+        const std::string at = row.text();
+        const std::int64_t attempt = row.number();
+        const std::string kind = row.text();
+        if (!is_durable_event(kind)) {
+            continue;
+        }
+        ASSIGN_OR_RETURN(Json event, parse_json(row.text()));
+        event["at"] = at;
+        event["attempt"] = attempt;
+        event["event"] = kind;
+        events.push_back(std::move(event));
+    }
+    return events;
+}
+
+}  // namespace shift

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <sqlite3.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "supervisor/journal/journal.h"
+
+namespace shift {
+
+// STATE_DIR/journal.db: SQLite in WAL mode, synchronous=FULL, files 0640. The WAL stays on disk
+// after a clean stop (SQLITE_FCNTL_PERSIST_WAL), else a read-only user could not open the file.
+// Source: sqlite.org/wal.html "Read-Only Databases"; sqlite.org/c3ref/c_fcntl_begin_atomic_write.
+class SqliteJournal final : public Journal {
+  public:
+    // Creates or opens, runs quick_check and schema migrations.
+    // Errors: kInvalidArgument - a journal of a newer version (exit 78); kIo - damaged or not
+    // writable, with the way out; kConflict - locked by another writer.
+    static Result<std::unique_ptr<SqliteJournal>> open(const std::string& path);
+    ~SqliteJournal() override;
+    SqliteJournal(const SqliteJournal&) = delete;
+    SqliteJournal& operator=(const SqliteJournal&) = delete;
+
+    Status commit() override;
+    Status put(const MigrationRecord& record) override;
+    Status put(const AttemptRecord& record) override;
+    Status put(OwedCall& call) override;
+    Status add(const EventRecord& event) override;
+    Status put_setting(const std::string& key, const std::string& value) override;
+    Result<Contents> load() override;
+    Result<MigrationRecord> find(MigrationId id) override;
+    Result<Json> history(MigrationId id) override;
+
+  private:
+    class Statement;
+
+    SqliteJournal(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
+    Status prepare_schema();
+    Result<int> user_version();
+    Status execute(const char* sql);
+    Status begin_if_needed();
+    Status write(Statement& statement);
+    Status stick(Error error);
+    Error error(const std::string& what) const;
+    // Prepared once per text, reset between uses.
+    Result<sqlite3_stmt*> statement(const char* sql);
+
+    sqlite3* db_;
+    std::string path_;
+    bool in_transaction_ = false;
+    std::optional<Error> failed_;
+    std::unordered_map<const char*, sqlite3_stmt*> statements_;
+};
+
+}  // namespace shift

@@ -1,0 +1,330 @@
+// Happy path of spawn(): directory, credentials and job.json (fsynced), worker.lock taken by us,
+// uv_spawn with the locked descriptor as the worker's descriptor 3, our own copy closed. There is
+// no moment in which a living worker does not hold its lock. Failure before uv_spawn: nothing runs
+// and the directory is left for people to read.
+
+#include "supervisor/process/uv_workers.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "common/file.h"
+#include "common/state_file.h"
+#include "supervisor/loop/uv_owned.h"
+
+namespace shift {
+namespace {
+
+constexpr std::size_t kStateBytesMax = 4 * 1024 * 1024;
+constexpr std::size_t kPolledEventsMax = 10'000;
+
+// A value of a MySQL option file: quoted, so that '#' and spaces mean themselves.
+// Source: MariaDB manual "Option Files", escape sequences in values.
+std::string option_value(const std::string& value) {
+    std::string quoted = "\"";
+    for (const char c : value) {
+        switch (c) {
+            case '\\':
+                quoted += "\\\\";
+                break;
+            case '"':
+                quoted += "\\\"";
+                break;
+            case '\n':
+                quoted += "\\n";
+                break;
+            case '\r':
+                quoted += "\\r";
+                break;
+            default:
+                quoted += c;
+        }
+    }
+    return quoted + "\"";
+}
+
+std::string credentials_text(const Config& config) {
+    std::string text = "[client]\n";
+    const auto add = [&text](const char* key, const std::string& value) {
+        if (!value.empty()) {
+            text += fmt::format("{}={}\n", key, option_value(value));
+        }
+    };
+    add("user", config.mysql_user);
+    add("password", config.mysql_password);
+    add("ssl-cert", config.mysql_cert);
+    add("ssl-key", config.mysql_key);
+    add("ssl-ca", config.mysql_root_ca);
+    return text;
+}
+
+std::string absolute(const std::string& path) {
+    if (path.empty() || path.front() == '/') {
+        return path;
+    }
+    char* cwd = ::getcwd(nullptr, 0);
+    const std::string result = std::string(cwd == nullptr ? "." : cwd) + "/" + path;
+    std::free(cwd);
+    return result;
+}
+
+bool is_executable(const std::string& path) {
+    return ::access(path.c_str(), X_OK) == 0;
+}
+
+std::string own_folder() {
+    char buffer[4096];
+    std::size_t size = sizeof buffer;
+    if (uv_exepath(buffer, &size) != 0) {
+        return ".";
+    }
+    const std::string path(buffer, size);
+    return path.substr(0, path.rfind('/'));
+}
+
+// The stop request on its way to a worker: one connection, one line, then closed.
+struct StopRequest {
+    uv_connect_t connect{};
+    uv_write_t write{};
+    UvOwned<uv_pipe_t> pipe{new uv_pipe_t{}};
+    std::string line;
+};
+
+void send_line(uv_connect_t* connect, int status) {
+    std::unique_ptr<StopRequest> request(static_cast<StopRequest*>(connect->data));
+    if (status < 0) {
+        return;  // no socket: the ladder goes on to SIGTERM
+    }
+    uv_buf_t buffer =
+        uv_buf_init(request->line.data(), static_cast<unsigned>(request->line.size()));
+    request->write.data = request.get();
+    auto* stream = reinterpret_cast<uv_stream_t*>(request->pipe.get());
+    const auto written = [](uv_write_t* write, int) {
+        delete static_cast<StopRequest*>(write->data);
+    };
+    if (uv_write(&request->write, stream, &buffer, 1, written) == 0) {
+        request.release();  // `written` deletes it
+    }
+}
+
+}  // namespace
+
+Result<std::string> find_worker(const Config& config) {
+    if (!config.worker_path.empty()) {
+        if (is_executable(config.worker_path)) {
+            return absolute(config.worker_path);
+        }
+        return Error{Errc::kNotFound,
+                     fmt::format("worker_path: {} is not an executable file", config.worker_path)};
+    }
+    const std::string folder = own_folder();
+    const std::vector<std::string> places = {folder + "/shift-worker",
+                                             folder + "/../worker/shift-worker",
+                                             SHIFT_LIBEXEC_DIR "/shift-worker"};
+    for (const std::string& place : places) {
+        if (is_executable(place)) {
+            return place;
+        }
+    }
+    return Error{Errc::kNotFound, fmt::format("shift-worker is neither {} nor {} nor {}; set "
+                                              "worker_path in the configuration",
+                                              places[0], places[1], places[2])};
+}
+
+UvWorkers::UvWorkers(uv_loop_t& loop, const Config& config, std::string worker_path,
+                     const Logger& log)
+    : loop_(loop), config_(config), worker_path_(std::move(worker_path)), log_(log) {}
+
+UvWorkers::~UvWorkers() {
+    for (uv_process_t* process : children_) {
+        uv_close(reinterpret_cast<uv_handle_t*>(process),
+                 [](uv_handle_t* handle) { delete reinterpret_cast<uv_process_t*>(handle); });
+    }
+}
+
+AttemptFiles UvWorkers::files_of(std::int64_t attempt) const {
+    return AttemptFiles(fmt::format("{}/attempts/{}", absolute(config_.state_dir), attempt));
+}
+
+std::string UvWorkers::log_path(MigrationId id) const {
+    return fmt::format("{}id-{}/ptosc-output.log", absolute(config_.log_dir), id);
+}
+std::string UvWorkers::state_path(MigrationId id) const {
+    return fmt::format("{}id-{}/statefile.txt", absolute(config_.log_dir), id);
+}
+
+Status UvWorkers::prepare_directory(const AttemptFiles& files, Job job,
+                                    const std::string& api_state) {
+    RETURN_IF_ERROR(make_directories(files.dir, 0700));
+    job.files_dir = fmt::format("{}id-{}/", absolute(config_.log_dir), job.migration);
+    RETURN_IF_ERROR(make_directories(job.files_dir, 0750));
+    job.mysql_defaults_file = absolute(config_.mysql_defaults_file);
+    if (!config_.mysql_user.empty()) {
+        RETURN_IF_ERROR(write_file_atomic(files.credentials(), credentials_text(config_), 0600));
+        job.mysql_defaults_file = files.credentials();
+    }
+    const bool own_for_pt_osc =
+        !config_.mysql_defaults_file.empty() && path_exists(config_.mysql_defaults_file);
+    job.pt_osc_defaults_file =
+        own_for_pt_osc ? absolute(config_.mysql_defaults_file) : job.mysql_defaults_file;
+    if (!api_state.empty()) {
+        RETURN_IF_ERROR(write_file_atomic(files.api_state_file(), api_state, 0600));
+    }
+    return write_file_atomic(
+        files.job(), to_json(job).dump(2, ' ', false, Json::error_handler_t::replace), 0600);
+}
+
+Result<pid_t> UvWorkers::start(const AttemptFiles& files, int lock_fd) {
+    const UniqueFd log(
+        ::open(files.worker_log().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (!log) {
+        return Error{Errc::kIo, fmt::format("open {}: {}", files.worker_log(), strerror(errno)),
+                     errno};
+    }
+    std::string program = worker_path_;
+    std::string option = "--attempt-dir";
+    std::string dir = files.dir;
+    char* args[] = {program.data(), option.data(), dir.data(), nullptr};
+    uv_stdio_container_t stdio[4] = {};
+    stdio[0].flags = UV_IGNORE;  // libuv opens /dev/null
+    stdio[1].flags = UV_INHERIT_FD;
+    stdio[1].data.fd = log.get();
+    stdio[2] = stdio[1];
+    stdio[kWorkerLockFd].flags = UV_INHERIT_FD;
+    stdio[kWorkerLockFd].data.fd = lock_fd;
+    uv_process_options_t options{};
+    options.file = program.c_str();
+    options.args = args;
+    options.cwd = dir.c_str();
+    options.flags = UV_PROCESS_DETACHED;  // its own session: it outlives us and our terminal
+    options.stdio_count = 4;
+    options.stdio = stdio;
+    options.exit_cb = [](uv_process_t* process, std::int64_t, int) {
+        auto* self = static_cast<UvWorkers*>(process->data);
+        self->children_.erase(process);  // reaped; its end is read from locks and events
+        uv_close(reinterpret_cast<uv_handle_t*>(process),
+                 [](uv_handle_t* handle) { delete reinterpret_cast<uv_process_t*>(handle); });
+    };
+    auto* process = new uv_process_t{};
+    process->data = this;
+    if (const int rc = uv_spawn(&loop_, process, &options); rc < 0) {
+        // Also after a failed exec the handle belongs to the loop until closed (libuv PR 5055).
+        uv_close(reinterpret_cast<uv_handle_t*>(process),
+                 [](uv_handle_t* handle) { delete reinterpret_cast<uv_process_t*>(handle); });
+        return Error{Errc::kUnavailable, fmt::format("spawn {}: {}", program, uv_strerror(rc)), rc};
+    }
+    children_.insert(process);
+    return process->pid;
+}
+
+Result<ProcessIdentity> UvWorkers::spawn(const Job& job, const std::string& api_state_file) {
+    const AttemptFiles files = files_of(job.attempt);
+    RETURN_IF_ERROR(prepare_directory(files, job, api_state_file));
+    ASSIGN_OR_RETURN(const UniqueFd lock, lock_file(files.worker_lock()));
+    ASSIGN_OR_RETURN(const pid_t pid, start(files, lock.get()));
+    return identify_process(pid);
+}
+
+Workers::Life UvWorkers::look(const AttemptRecord& attempt) {
+    const AttemptFiles files = files_of(attempt.id);
+    const auto held = [this](const std::string& path) {
+        const auto locked = is_locked(path);
+        if (!locked.ok()) {
+            log_.error("lock_unreadable", {{"path", path}, {"error", locked.error().message}});
+        }
+        return !locked.ok() || *locked;  // unknown counts as held: never two on one table
+    };
+    if (held(files.worker_lock())) {
+        return Life::kAlive;
+    }
+    // Only now: probing engine.lock takes it for a moment, which a living worker must not meet.
+    return held(files.engine_lock()) ? Life::kOrphanEngine : Life::kDead;
+}
+
+std::vector<Json> UvWorkers::new_events(const AttemptRecord& attempt) {
+    auto [it, fresh] = readers_.try_emplace(
+        attempt.id, EventReader(files_of(attempt.id).events(), attempt.last_seq));
+    std::vector<Json> events;
+    while (events.size() < kPolledEventsMax) {
+        const auto damaged = it->second.damaged_lines();
+        auto batch = it->second.poll();
+        if (!batch.ok()) {
+            log_.error("events_unreadable",
+                       {{"attempt", attempt.id}, {"error", batch.error().message}});
+            break;
+        }
+        if (it->second.damaged_lines() > damaged) {
+            log_.error("events_damaged",
+                       {{"attempt", attempt.id}, {"lines", it->second.damaged_lines() - damaged}});
+        }
+        if (batch->empty()) {
+            break;
+        }
+        std::move(batch->begin(), batch->end(), std::back_inserter(events));
+    }
+    return events;
+}
+
+void UvWorkers::ask_to_stop(const AttemptRecord& attempt, const std::string& reason) {
+    auto request = std::make_unique<StopRequest>();
+    request->line = to_line({{"command", "stop"}, {"reason", reason}}) + "\n";
+    uv_pipe_init(&loop_, request->pipe.get(), 0);
+    request->connect.data = request.get();
+    StopRequest* raw = request.release();  // send_line() owns it from here
+    uv_pipe_connect(&raw->connect, raw->pipe.get(), files_of(attempt.id).socket().c_str(),
+                    &send_line);
+}
+
+void UvWorkers::signal(const ProcessIdentity& process, int signo) {
+    if (process.pid > 0) {
+        (void)signal_process(process, signo);
+    }
+}
+
+void UvWorkers::close(const AttemptRecord& attempt) {
+    readers_.erase(attempt.id);
+    const AttemptFiles files = files_of(attempt.id);
+    if (!path_exists(files.dir)) {
+        return;
+    }
+    if (auto status = write_file_atomic(files.closed(), "", 0600); !status.ok()) {
+        log_.warn("close_attempt", {{"attempt", attempt.id}, {"error", status.error().message}});
+    }
+    for (const std::string& path : {files.credentials(), files.socket(), files.reserve()}) {
+        (void)remove_file(path);
+    }
+}
+
+std::uint64_t UvWorkers::log_size(MigrationId id) {
+    return file_size(log_path(id)).value_or(0);
+}
+
+std::string UvWorkers::state_file(MigrationId id) {
+    auto text = read_file(state_path(id), kStateBytesMax);
+    // A torn or empty file is "none": the original uploaded 0-byte files over good copies.
+    return text.ok() && parse_state_file(*text).ok() ? std::move(*text) : std::string();
+}
+
+Result<std::string> UvWorkers::contents_of(const OwedCall& call) {
+    const std::string path = string_or(call.body, "path", "");
+    if (call.kind == CallKind::kWriteState) {
+        return read_file(path, kStateBytesMax);
+    }
+    const auto from = static_cast<std::uint64_t>(int_or(call.body, "from", 0));
+    const auto to = static_cast<std::uint64_t>(int_or(call.body, "to", 0));
+    return read_file_range(path, from, to > from ? to - from : 0);
+}
+
+bool UvWorkers::stop_file_exists() {
+    return !config_.stop_file_path.empty() && path_exists(config_.stop_file_path);
+}
+
+}  // namespace shift

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <uv.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "common/config.h"
+#include "common/event_log.h"
+#include "common/log.h"
+#include "supervisor/process/workers.h"
+
+namespace shift {
+
+// The real ones: uv_spawn, flock, files under STATE_DIR/attempts and LOG_DIR.
+class UvWorkers final : public Workers {
+  public:
+    UvWorkers(uv_loop_t& loop, const Config& config, std::string worker_path, const Logger& log);
+    // Closes the process handles of living children: they go on without us (see docs/design.md).
+    ~UvWorkers() override;
+    UvWorkers(const UvWorkers&) = delete;
+    UvWorkers& operator=(const UvWorkers&) = delete;
+
+    Result<ProcessIdentity> spawn(const Job& job, const std::string& api_state_file) override;
+    Life look(const AttemptRecord& attempt) override;
+    std::vector<Json> new_events(const AttemptRecord& attempt) override;
+    void ask_to_stop(const AttemptRecord& attempt, const std::string& reason) override;
+    void signal(const ProcessIdentity& process, int signo) override;
+    void close(const AttemptRecord& attempt) override;
+    std::uint64_t log_size(MigrationId id) override;
+    std::string state_file(MigrationId id) override;
+    std::string log_path(MigrationId id) const override;
+    std::string state_path(MigrationId id) const override;
+    Result<std::string> contents_of(const OwedCall& call) override;
+    bool stop_file_exists() override;
+
+    void reconfigure(const Config& config) { config_ = config; }
+
+  private:
+    AttemptFiles files_of(std::int64_t attempt) const;
+    Status prepare_directory(const AttemptFiles& files, Job job, const std::string& api_state);
+    Result<pid_t> start(const AttemptFiles& files, int lock_fd);
+
+    uv_loop_t& loop_;
+    Config config_;
+    std::string worker_path_;
+    const Logger& log_;
+    std::map<std::int64_t, EventReader> readers_;
+    std::set<uv_process_t*> children_;
+};
+
+// Where shift-worker is: config, beside the daemon, or the installed folder.
+// Errors: kNotFound naming the places looked at.
+Result<std::string> find_worker(const Config& config);
+
+}  // namespace shift

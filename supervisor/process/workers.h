@@ -1,0 +1,49 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/job.h"
+#include "common/result.h"
+#include "supervisor/core/model.h"
+
+namespace shift {
+
+// Worker processes and their attempt directories. Which attempt lives is decided by its locks, the
+// same way for a child of ours and for one adopted after a restart.
+class Workers {
+  public:
+    enum class Life {
+        kAlive,         // worker.lock is held
+        kOrphanEngine,  // the worker is gone, its engine still holds engine.lock
+        kDead,          // both locks are free: nothing of the attempt can act any more
+    };
+    virtual ~Workers() = default;
+
+    // Creates the directory with job.json and credentials, locks worker.lock and starts the worker
+    // holding it. `api_state_file` is the API's copy of the state file, "" = none.
+    // Errors: kUnavailable, kIo - nothing runs.
+    virtual Result<ProcessIdentity> spawn(const Job& job, const std::string& api_state_file) = 0;
+
+    virtual Life look(const AttemptRecord& attempt) = 0;
+    // Events since the last call, oldest first, starting after attempt.last_seq.
+    virtual std::vector<Json> new_events(const AttemptRecord& attempt) = 0;
+    // Asks the worker to stop over worker.sock; `reason`: pause drain cancel shutdown.
+    virtual void ask_to_stop(const AttemptRecord& attempt, const std::string& reason) = 0;
+    // Signals exactly that process; a gone one is ignored.
+    virtual void signal(const ProcessIdentity& process, int signo) = 0;
+    // Marks the directory `closed` and removes credentials, sockets and locks.
+    virtual void close(const AttemptRecord& attempt) = 0;
+
+    // The migration's files under log_dir.
+    virtual std::uint64_t log_size(MigrationId id) = 0;
+    // The local state file if it is whole (parses), else "".
+    virtual std::string state_file(MigrationId id) = 0;
+    virtual std::string log_path(MigrationId id) const = 0;
+    virtual std::string state_path(MigrationId id) const = 0;
+    // Bytes of an owed call's file, read when it is sent.
+    virtual Result<std::string> contents_of(const OwedCall& call) = 0;
+    virtual bool stop_file_exists() = 0;
+};
+
+}  // namespace shift

@@ -1,0 +1,189 @@
+#include "supervisor/registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace shift {
+
+Status Registry::load(std::unique_ptr<Journal> journal) {
+    ASSIGN_OR_RETURN(Journal::Contents contents, journal->load());
+    journal_ = std::move(journal);
+    ++generation_;
+    entries_.clear();
+    effects_.clear();
+    failure_.clear();
+    settings_ = std::move(contents.settings);
+    last_attempt_ = std::max(last_attempt_, contents.last_attempt);
+    for (MigrationRecord& record : contents.migrations) {
+        auto entry = std::make_unique<Entry>();
+        // A back-off ends by the monotonic clock; the wall time only tells how much is left.
+        const auto left = std::clamp(record.next_try - clock_.wall(), WallTime::duration(0),
+                                     WallTime::duration(config_.retry_backoff_max));
+        entry->wait_until = clock_.now() + std::chrono::duration_cast<Millis>(left);
+        entry->record = std::move(record);
+        entries_.emplace(entry->record.id, std::move(entry));
+    }
+    for (AttemptRecord& attempt : contents.attempts) {
+        Entry& entry = obtain(attempt.migration);
+        entry.attempt = std::move(attempt);
+    }
+    for (OwedCall& call : contents.calls) {
+        obtain(call.migration).calls.push_back(std::move(call));
+    }
+    return Ok{};
+}
+
+Entry* Registry::find(MigrationId id) {
+    const auto it = entries_.find(id);
+    return it == entries_.end() ? nullptr : it->second.get();
+}
+
+Entry& Registry::obtain(MigrationId id) {
+    if (Entry* entry = find(id)) {
+        return *entry;
+    }
+    auto entry = std::make_unique<Entry>();
+    if (auto found = journal_->find(id); found.ok()) {
+        entry->record = std::move(*found);
+    } else {
+        if (found.error().code != Errc::kNotFound) {
+            check(found.error());
+        }
+        entry->record.id = id;
+        entry->record.seen.id = id;
+        entry->record.first_seen = clock_.wall();
+        entry->record.since = clock_.wall();
+    }
+    return *entries_.emplace(id, std::move(entry)).first->second;
+}
+
+void Registry::set_state(Entry& entry, ClaimState state, const std::string& reason) {
+    if (entry.record.state != state) {
+        log_.info("state", {{"migration", entry.record.id},
+                            {"from", claim_state_name(entry.record.state)},
+                            {"to", claim_state_name(state)},
+                            {"step", entry.record.step ? step_name(*entry.record.step) : ""},
+                            {"reason", reason}});
+        entry.record.state = state;
+        entry.record.since = clock_.wall();
+    }
+    entry.record.reason = reason;
+    entry.changed = true;
+}
+
+void Registry::set_reason(Entry& entry, const std::string& reason) {
+    if (entry.record.reason != reason) {
+        entry.record.reason = reason;
+        entry.changed = true;
+    }
+}
+
+void Registry::check(Status status) {
+    if (!status.ok() && failure_.empty()) {
+        failure_ = status.error().message;
+        failed_since_ = clock_.now();
+        log_.error("journal_failed",
+                   {{"error", failure_},
+                    {"text",
+                     "no new claims or calls until the journal can be written again; "
+                     "workers go on"}});
+    }
+}
+
+void Registry::add_call(Entry& entry, OwedCall call) {
+    call.migration = entry.record.id;
+    call.created = clock_.wall();
+    // The migration row must exist before a row that refers to it.
+    check(journal_->put(entry.record));
+    check(journal_->put(call));
+    entry.calls.push_back(std::move(call));
+}
+
+void Registry::save_call(OwedCall& call) {
+    check(journal_->put(call));
+}
+
+void Registry::add_event(const Entry* entry, const std::string& source, const std::string& kind,
+                         const Json& detail, std::optional<WallTime> at) {
+    EventRecord event;
+    event.at = at.value_or(clock_.wall());
+    if (entry != nullptr) {
+        event.migration = entry->record.id;
+        event.claim = entry->record.claim;
+        event.attempt = entry->attempt ? entry->attempt->id : entry->record.attempt;
+    }
+    event.source = source;
+    event.kind = kind;
+    event.detail = detail;
+    check(journal_->add(event));
+}
+
+void Registry::put_setting(const std::string& key, const std::string& value) {
+    settings_[key] = value;
+    check(journal_->put_setting(key, value));
+}
+
+std::string Registry::setting(const std::string& key) const {
+    const auto it = settings_.find(key);
+    return it == settings_.end() ? std::string() : it->second;
+}
+
+Json Registry::history(MigrationId id) {
+    auto events = journal_->history(id);
+    if (!events.ok()) {
+        check(events.error());
+        return Json::array();
+    }
+    return std::move(*events);
+}
+
+void Registry::write_changes() {
+    for (auto& [id, entry] : entries_) {
+        if (entry->changed) {
+            check(journal_->put(entry->record));
+            entry->changed = false;
+        }
+        if (entry->attempt && entry->attempt_changed) {
+            check(journal_->put(*entry->attempt));
+            entry->attempt_changed = false;
+            if (entry->attempt->ended) {
+                entry->attempt.reset();
+            }
+        }
+        std::erase_if(entry->calls,
+                      [](const OwedCall& call) { return call.state != CallState::kPending; });
+    }
+    check(journal_->commit());
+}
+
+void Registry::commit() {
+    do {
+        write_changes();
+        if (!failure_.empty()) {
+            effects_.clear();  // nothing is done that is not on disk
+            return;
+        }
+        for (const auto& effect : std::exchange(effects_, {})) {
+            effect();
+        }
+    } while (!effects_.empty());
+    write_changes();
+}
+
+std::function<void(ApiAnswer)> Registry::on_answer(
+    MigrationId id, std::function<void(Entry&, const ApiAnswer&)> fn) {
+    return [this, id, generation = generation_, fn = std::move(fn)](const ApiAnswer& answer) {
+        if (Entry* entry = generation == generation_ ? find(id) : nullptr) {
+            fn(*entry, answer);
+            commit();
+        }
+    };
+}
+
+std::string Registry::random_hex() {
+    return fmt::format("{:016x}{:016x}", generator_(), generator_());
+}
+
+}  // namespace shift

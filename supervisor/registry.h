@@ -1,0 +1,146 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/config.h"
+#include "common/log.h"
+#include "supervisor/core/claim.h"
+#include "supervisor/core/model.h"
+#include "supervisor/journal/journal.h"
+
+namespace shift {
+
+// What a running worker last said; lives in memory, journaled only as history.
+struct Progress {
+    std::optional<double> percent;
+    std::optional<std::int64_t> rows;
+    std::optional<std::int64_t> rows_total;
+    std::optional<double> rows_per_s;
+    std::optional<std::int64_t> eta_s;
+    std::string phase;
+    std::string throttle;
+};
+
+enum class StopRung { kAsk, kTerm, kKill };
+
+// One migration in memory: its journal rows plus what need not survive a crash.
+struct Entry {
+    MigrationRecord record;
+    std::optional<AttemptRecord> attempt;  // open attempt, maybe of an older claim
+    std::deque<OwedCall> calls;            // pending, in order of creation
+
+    // Claiming.
+    bool claim_call_in_flight = false;
+    bool unstage_unknown = false;          // an earlier unstage of this claim may have happened
+    bool held_before = false;              // this claim was made over an older one of ours
+    std::optional<SteadyTime> claimed_at;  // nullopt: before this process started
+    SteadyTime claim_due{};
+    int claim_tries = 0;
+    SteadyTime nobodys_since{};  // seen unstaged and unpinned since
+    SteadyTime recheck_due{};
+
+    // Running.
+    SteadyTime wait_until{};
+    std::string api_state_file;
+    Progress progress;
+    std::string stop_reason;  // "" = not asked to stop
+    SteadyTime stop_since{};
+    StopRung stop_rung = StopRung::kAsk;
+    SteadyTime ask_due{};
+    std::optional<Millis> retry_after;  // what the worker's outcome asked for
+    SteadyTime orphan_since{};
+    bool disowned = false;  // taken over elsewhere: stop, tell nothing
+
+    // Telling.
+    bool report_in_flight = false;
+    bool hand_on_in_flight = false;
+    SteadyTime pin_seen{};  // last time an answer showed run_host ours
+    SteadyTime hand_on_since{};
+    SteadyTime progress_due{};
+    SteadyTime log_due{};
+    SteadyTime state_due{};
+    int percent_told = -1;
+    std::map<std::int64_t, SteadyTime> call_due;  // by call id; missing = at once
+
+    bool changed = false;  // record to be written
+    bool attempt_changed = false;
+};
+
+// All entries, and the one place that writes the journal. Changes of a loop turn gather and are
+// committed together; effects registered with then() run only after the commit succeeded: intent
+// before acting, fact after.
+class Registry {
+  public:
+    Registry(const Clock& clock, const Config& config, const Logger& log)
+        : clock_(clock), config_(config), log_(log) {}
+
+    // Replaces everything by what the journal holds. Callbacks made before this are void.
+    Status load(std::unique_ptr<Journal> journal);
+
+    std::map<MigrationId, std::unique_ptr<Entry>>& entries() { return entries_; }
+    const std::map<MigrationId, std::unique_ptr<Entry>>& entries() const { return entries_; }
+    Entry* find(MigrationId id);
+    // The entry of `id`, from memory, else the journal, else new.
+    Entry& obtain(MigrationId id);
+
+    void set_state(Entry& entry, ClaimState state, const std::string& reason = {});
+    void set_reason(Entry& entry, const std::string& reason);
+    void touch(Entry& entry) { entry.changed = true; }
+    void touch_attempt(Entry& entry) { entry.attempt_changed = true; }
+    void add_call(Entry& entry, OwedCall call);
+    void save_call(OwedCall& call);  // also drops it from entry.calls at the next commit when ended
+    void add_event(const Entry* entry, const std::string& source, const std::string& kind,
+                   const Json& detail, std::optional<WallTime> at = std::nullopt);
+    void put_setting(const std::string& key, const std::string& value);
+    std::string setting(const std::string& key) const;
+    Json history(MigrationId id);
+    std::int64_t next_attempt_id() { return ++last_attempt_; }
+
+    void then(std::function<void()> effect) { effects_.push_back(std::move(effect)); }
+    // Writes, commits, runs effects; again while effects make changes.
+    void commit();
+
+    // A callback for an API call about `id`: finds the entry again, hands it the answer, commits.
+    // Does nothing when the entry or this life of the journal is gone.
+    std::function<void(ApiAnswer)> on_answer(MigrationId id,
+                                             std::function<void(Entry&, const ApiAnswer&)> fn);
+
+    // The journal's sticky failure; "" while it works.
+    const std::string& failure() const { return failure_; }
+    SteadyTime failed_since() const { return failed_since_; }
+
+    const Clock& clock() const { return clock_; }
+    const Config& config() const { return config_; }
+    const Logger& log() const { return log_; }
+    // Uniform in [0, 1); seeded from the system, so that no two hosts poll in step.
+    double random() { return std::uniform_real_distribution<double>(0.0, 1.0)(generator_); }
+    std::string random_hex();
+
+  private:
+    void check(Status status);
+    void write_changes();
+
+    const Clock& clock_;
+    const Config& config_;
+    const Logger& log_;
+    std::unique_ptr<Journal> journal_;
+    std::map<MigrationId, std::unique_ptr<Entry>> entries_;
+    std::map<std::string, std::string> settings_;
+    std::vector<std::function<void()>> effects_;
+    std::int64_t last_attempt_ = 0;
+    std::uint64_t generation_ = 0;
+    std::string failure_;
+    SteadyTime failed_since_{};
+    std::mt19937_64 generator_{std::random_device{}()};
+};
+
+}  // namespace shift
