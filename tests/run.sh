@@ -89,7 +89,7 @@ broken=0
 run_tests() {
   local folder=$1 suite status=0
   shift
-  local options=(--no-rebuild --num-processes "$jobs" --print-errorlogs)
+  local options=(--no-rebuild --num-processes "$jobs")
   for suite in "$@"; do
     options+=(--suite "$suite")
   done

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "common/text.h"
+#include "tests/integration/support/temp_dir.h"
 
 namespace shift::testing {
 
@@ -34,6 +35,18 @@ std::string pt_osc() {
         }
     }
     throw std::runtime_error("pt-online-schema-change is not installed (percona-toolkit)");
+}
+
+std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s) {
+    const std::string path = folder + "/pt-osc-small-steps";
+    std::string text = "#!/bin/sh\ncase \" $* \" in\n*\" --execute \"*) exec " + pt_osc() +
+                       " \"$@\" --chunk-size " + std::to_string(chunk_rows) + " --chunk-time 0";
+    if (pause_s > 0) {
+        text += " --sleep " + std::to_string(pause_s);
+    }
+    text += " ;;\nesac\nexec " + pt_osc() + " \"$@\"\n";
+    spit(path, text, 0755);
+    return path;
 }
 
 }  // namespace shift::testing

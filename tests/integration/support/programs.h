@@ -12,4 +12,8 @@ std::string program(const std::string& name);
 // The real pt-online-schema-change (PT_OSC, else from PATH). Tests fail without it.
 std::string pt_osc();
 
+// Writes a script into `folder` that runs the real tool with chunks of `chunk_rows` rows and a
+// pause after each (seconds): a copy that can be watched and interrupted. Its path.
+std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s);
+
 }  // namespace shift::testing

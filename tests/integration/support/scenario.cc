@@ -7,6 +7,8 @@
 #include <iostream>
 #include <stdexcept>
 
+#include "tests/integration/support/programs.h"
+
 namespace shift::testing {
 
 namespace {
@@ -26,6 +28,18 @@ const char* runtype_word(int runtype) {
 
 }  // namespace
 
+CopyGate::CopyGate(MariadbServer& server, const std::string& database, const std::string& table,
+                   std::int64_t id)
+    : db_(server.connect(database)) {
+    db_.execute("START TRANSACTION");
+    db_.execute("SELECT id FROM " + quote_name(table) + " WHERE id = " + std::to_string(id) +
+                " FOR UPDATE");
+}
+
+void CopyGate::open() {
+    db_.execute("ROLLBACK");
+}
+
 Scenario::Scenario(const ScenarioOptions& options)
     : server_(&choose_server(options, own_server_)), db_(server_->connect()) {
     db_.execute("CREATE DATABASE app");
@@ -36,7 +50,12 @@ Scenario::Scenario(const ScenarioOptions& options)
         shift_api_->start();
         api_->forward_to(shift_api_->port());
     }
-    supervisor_ = std::make_unique<SupervisorProcess>(dir_.path(), api_->url(), options.settings);
+    std::map<std::string, std::string> settings = options.settings;
+    if (options.chunk_rows > 0) {
+        settings["pt_osc_path"] =
+            small_step_pt_osc(dir_.path(), options.chunk_rows, options.chunk_pause_s);
+    }
+    supervisor_ = std::make_unique<SupervisorProcess>(dir_.path(), api_->url(), settings);
     if (options.start) {
         supervisor_->start();
     }
@@ -218,6 +237,29 @@ void Scenario::await_idle(milliseconds deadline) {
             return true;
         },
         deadline);
+}
+
+std::string Scenario::shadow_table(MigrationId id, const std::string& database) {
+    const std::string prefix = "_" + std::to_string(id) + "_";
+    for (const std::string& name : db_.tables(database)) {
+        if (name.rfind(prefix, 0) == 0) {
+            return name;
+        }
+    }
+    return "";
+}
+
+void Scenario::await_copying(MigrationId id, const std::string& database) {
+    await("the copy of migration " + std::to_string(id) + " has begun", [&] {
+        const std::string shadow = shadow_table(id, database);
+        try {
+            return !shadow.empty() &&
+                   db_.integer("SELECT EXISTS (SELECT 1 FROM " + quote_name(database) + "." +
+                               quote_name(shadow) + ")") == 1;
+        } catch (const SqlError&) {
+            return false;  // dropped meanwhile: the dry run's
+        }
+    });
 }
 
 void Scenario::bring_to_prepared(MigrationId id) {

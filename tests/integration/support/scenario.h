@@ -33,6 +33,20 @@ struct ScenarioOptions {
     MariadbOptions server = {};
     std::map<std::string, std::string> settings = {};  // supervisor configuration
     bool start = true;                                 // start the supervisor
+    int chunk_rows = 0;  // > 0: pt-osc copies in chunks of so many rows
+    double chunk_pause_s = 0;
+};
+
+// Holds a row lock that no copy gets past: a migration of the table stays in the middle of its copy
+// until open(). Needs ScenarioOptions::chunk_rows, or the whole table is one chunk.
+class CopyGate {
+  public:
+    CopyGate(MariadbServer& server, const std::string& database, const std::string& table,
+             std::int64_t id);
+    void open();
+
+  private:
+    Db db_;
 };
 
 // One supervisor, one API, one database server. When the test has failed, the end prints the logs
@@ -79,6 +93,11 @@ class Scenario {
     void bring_to_running(MigrationId id);
     void bring_to_copied(MigrationId id);
     void bring_to_completed(MigrationId id);
+
+    // Until the copy of `id` has begun: its shadow table holds rows.
+    void await_copying(MigrationId id, const std::string& database = "app");
+    // The table that holds the copy of migration `id`, "" when there is none.
+    std::string shadow_table(MigrationId id, const std::string& database = "app");
 
     // Nothing of ours is left in `database`: no triggers, and no tables besides `tables`.
     // "" or what is there.
