@@ -7,7 +7,8 @@
 
 namespace shift {
 
-// A small blocking HTTP client for command-line tools (libcurl). The daemon has its own on the loop.
+// A small blocking HTTP client for command-line tools (libcurl). The daemon has its own on the
+// loop.
 struct HttpOptions {
     std::string cert;
     std::string key;

@@ -196,10 +196,17 @@ TEST(LoadConfig, TellsAMissingFile) {
 }
 
 TEST(DefaultConfigPath, FollowsTheEnvironment) {
+    const TempDir dir;
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path(dir.path());
     ::setenv("ENVIRONMENT", "staging", 1);
     EXPECT_EQ(default_config_path(), "/etc/shift-supervisor/staging-config.yaml");
+    ASSERT_TRUE(make_directories(dir / "config", 0700).ok());
+    ASSERT_TRUE(write_file_atomic(dir / "config/staging-config.yaml", "", 0600).ok());
+    EXPECT_EQ(default_config_path(), "./config/staging-config.yaml");
     ::unsetenv("ENVIRONMENT");
-    EXPECT_NE(default_config_path().find("development-config.yaml"), std::string::npos);
+    EXPECT_EQ(default_config_path(), "/etc/shift-supervisor/development-config.yaml");
+    std::filesystem::current_path(before);
 }
 
 TEST(NotReloadable, NamesWhatARunningDaemonCannotChange) {

@@ -84,11 +84,19 @@ TEST(StateFile, HasTheOriginalsKeysFirst) {
     EXPECT_EQ(format_state_file(example()).rfind("---\nstep: copy\nrow:\n  - \"144251\"\n", 0), 0U);
 }
 
+// YAML::Syck writes "key: " with a blank before every nested value.
+std::string with_trailing_blanks(std::string text) {
+    for (std::size_t at = text.find(":\n"); at != std::string::npos; at = text.find(":\n", at)) {
+        text.insert(at + 1, " ");
+    }
+    return text;
+}
+
 // As the patched pt-osc writes it: sorted keys, the whole option parser with perl tags, `~`.
 TEST(StateFile, OfTheOriginalIsAccepted) {
-    const StateFile state = good(R"(--- 
+    const StateFile state = good(with_trailing_blanks(R"(---
 db: test
-dsn: 
+dsn:
   A: ~
   D: test
   F: /etc/my.cnf
@@ -100,33 +108,33 @@ dsn:
   u: ~
 mig_tbl: _t_new
 old_tbl: ~
-options: !!perl/hash:OptionParser 
-  DSNParser: &1 !!perl/hash:DSNParser 
-    opts: 
-      A: 
+options: !!perl/hash:OptionParser
+  DSNParser: &1 !!perl/hash:DSNParser
+    opts:
+      A:
         copy: 1
         desc: Default character set
         dsn: charset
-    prop: 
+    prop:
       autokey: h
   description: "pt-online-schema-change alters a table's structure."
-  groups: 
+  groups:
     default: 1
-  opt_groups: 
+  opt_groups:
     - a
     - !!perl/regexp (?-xism:^x)
   parent: *1
   code: !!perl/code: '{ "DUMMY" }'
-  opts: 
-    alter: 
+  opts:
+    alter:
       value: ADD COLUMN c INT
 orig_tbl: t
-row: 
+row:
   - 144251
   - 'a b'
 step: copy
 tbl_progress: 36000
-)");
+)"));
     EXPECT_EQ(state.db, "test");
     EXPECT_EQ(state.mig_tbl, "_t_new");
     EXPECT_EQ(state.old_tbl, "");
