@@ -1,0 +1,148 @@
+#include "worker/database.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "worker/mysql/errors.h"
+#include "worker/mysql/lock.h"
+
+namespace shift {
+namespace {
+
+constexpr std::chrono::seconds kPingEvery{20};
+constexpr std::chrono::seconds kLookTimeout{60};
+constexpr std::chrono::seconds kKillAfterDdl{60};  // the KILL at ddl_timeout comes first
+constexpr std::chrono::milliseconds kLockPause{1000};
+
+bool is_idle(const Connection& connection) {
+    return std::chrono::steady_clock::now() - connection.last_used() >= kPingEvery;
+}
+
+}  // namespace
+
+Result<Connection> Database::open_session(const std::string& role, const ConnectOptions& options) {
+    ASSIGN_OR_RETURN(Connection connection, Connection::open(target_, options));
+    ASSIGN_OR_RETURN(server_, identify_server(connection));
+    ASSIGN_OR_RETURN(const auto user,
+                     connection.query_value("SELECT SUBSTRING_INDEX(USER(), '@', 1)"));
+    user_ = user.value_or("");
+    own_threads_.push_back(connection.thread_id());
+    reporter_.event(event::kConnected, {{"thread_id", connection.thread_id()},
+                                        {"server_uuid", server_.id},
+                                        {"server_version", server_.version},
+                                        {"server_started", server_.started_s},
+                                        {"user", user_},
+                                        {"role", role}});
+    return connection;
+}
+
+Status Database::open() {
+    ConnectOptions options;
+    options.read_timeout = kLookTimeout;
+    ASSIGN_OR_RETURN(Connection connection, open_session("look", options));
+    look_.emplace(std::move(connection));
+    return Ok{};
+}
+
+Result<Connection*> Database::look() {
+    if (look_ && is_idle(*look_)) {
+        (void)look_->ping().ok();  // a session that is gone says so and is replaced below
+    }
+    if (!look_ || look_->lost()) {
+        look_.reset();
+        RETURN_IF_ERROR(open());
+    }
+    return &*look_;
+}
+
+Result<Connection> Database::connect(const std::string& role, std::chrono::seconds read_timeout) {
+    ConnectOptions options;
+    options.read_timeout = read_timeout;
+    return open_session(role, options);
+}
+
+Status Database::lock(const std::string& database, const std::string& table) {
+    if (holds_lock() && locked_->ping().ok()) {
+        return Ok{};
+    }
+    locked_.reset();
+    ConnectOptions options;
+    options.read_timeout = ddl_timeout_ + kKillAfterDdl;
+    ASSIGN_OR_RETURN(Connection connection, open_session("lock", options));
+    const std::string name = database_lock_name(database, table, connection.folds_case());
+    ASSIGN_OR_RETURN(const bool taken, take_database_lock(connection, name));
+    if (!taken) {
+        ASSIGN_OR_RETURN(const auto holder, database_lock_holder(connection, name));
+        const std::string who =
+            holder ? fmt::format("thread {} ({}@{})", holder->thread_id, holder->user, holder->host)
+                   : "a thread that has just let go";
+        return Error{Errc::kConflict,
+                     fmt::format("table {}.{} is busy: its database lock is held by {}", database,
+                                 table, who)};
+    }
+    RETURN_IF_ERROR(connection.use_database(database));
+    locked_.emplace(std::move(connection));
+    return Ok{};
+}
+
+Result<Connection*> Database::locked() {
+    if (!holds_lock()) {
+        return Error{Errc::kUnavailable, "the database lock is not held (connection lost)", 2006};
+    }
+    return &*locked_;
+}
+
+Status Database::keep_alive() {
+    if (look_ && !look_->lost() && is_idle(*look_)) {
+        (void)look_->ping().ok();
+    }
+    if (!locked_) {
+        return Ok{};
+    }
+    if (is_idle(*locked_)) {
+        RETURN_IF_ERROR(locked_->ping());
+    }
+    if (locked_->lost()) {
+        return Error{Errc::kUnavailable, "the connection that holds the database lock is gone",
+                     2006};
+    }
+    return Ok{};
+}
+
+Status Database::kill_thread(std::uint64_t thread_id, bool session) {
+    ASSIGN_OR_RETURN(Connection * looking, look());
+    Status status =
+        looking->execute(fmt::format("KILL {} {}", session ? "CONNECTION" : "QUERY", thread_id));
+    constexpr int kNoSuchThread = 1094;
+    if (!status.ok() && status.error().native == kNoSuchThread) {
+        return Ok{};
+    }
+    return status;
+}
+
+Status Database::kill_own_statement(std::uint64_t thread_id) const {
+    ASSIGN_OR_RETURN(Connection killer, Connection::open(target_));
+    return killer.execute(fmt::format("KILL QUERY {}", thread_id));
+}
+
+bool Database::is_own_thread(std::uint64_t thread_id) const {
+    return std::find(own_threads_.begin(), own_threads_.end(), thread_id) != own_threads_.end();
+}
+
+Status patiently(StopRequest& stop, const std::function<bool()>& is_enough,
+                 const std::function<Status()>& attempt) {
+    const SteadyTime deadline = std::chrono::steady_clock::now() + kLockPatience;
+    for (;;) {
+        Status status = attempt();
+        if (status.ok() || !is_lock_wait(status.error())) {
+            return status;
+        }
+        if (std::chrono::steady_clock::now() >= deadline || is_enough()) {
+            return status;
+        }
+        stop.wait_for(kLockPause);
+    }
+}
+
+}  // namespace shift

@@ -1,0 +1,105 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <mysql.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+#include "common/exit_code.h"
+#include "common/job.h"
+#include "worker/osc/exec_engine.h"
+#include "worker/worker.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    "usage: shift-worker --attempt-dir DIR\n"
+    "\n"
+    "Runs one step of one migration as DIR/job.json describes it. Started by shift-supervisord,\n"
+    "which passes the locked DIR/worker.lock as descriptor 3. What happened is in\n"
+    "DIR/events.jsonl; DIR/worker.sock takes commands; SIGTERM stops and keeps state.\n"
+    "\n"
+    "  --attempt-dir DIR   the attempt to run\n"
+    "  --help              this text\n"
+    "  --version           the version\n";
+
+int usage_error(const char* what) {
+    std::fprintf(stderr, "shift-worker: %s\n%s", what, kUsage);
+    return shift::kExitUsage;
+}
+
+int exec_engine_mode(int argc, char** argv) {
+    if (argc < 5 || std::string_view(argv[3]) != "--") {
+        return usage_error("--exec-engine PARENT -- PROGRAM is for the worker itself");
+    }
+    const auto parent = static_cast<pid_t>(std::strtol(argv[2], nullptr, 10));
+    return shift::exec_engine(parent, std::vector<char*>(argv + 4, argv + argc));
+}
+
+// Descriptor 3 is the lock that says we live: kept open for good, never given to a child. Started
+// by hand there is none, and descriptor 3 must not become something else.
+void keep_worker_lock() {
+    if (::fcntl(shift::kWorkerLockFd, F_SETFD, FD_CLOEXEC) == 0) {
+        return;
+    }
+    const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fd != shift::kWorkerLockFd) {
+        (void)::dup3(fd, shift::kWorkerLockFd, O_CLOEXEC);
+        (void)::close(fd);
+    }
+}
+
+int run(const char* dir) {
+    keep_worker_lock();
+    // The socket is bound by a relative name, so we must be there.
+    if (::chdir(dir) != 0) {
+        std::fprintf(stderr, "shift-worker: %s: %s\n", dir, std::strerror(errno));
+        return shift::kExitUsage;
+    }
+    char* absolute = ::getcwd(nullptr, 0);
+    const std::string attempt_dir = absolute == nullptr ? dir : absolute;
+    std::free(absolute);
+    // Blocked before any thread starts: the command thread takes them from a signalfd.
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    (void)::sigprocmask(SIG_BLOCK, &set, nullptr);
+    (void)::signal(SIGPIPE, SIG_IGN);
+    (void)::signal(SIGHUP, SIG_IGN);
+    if (mysql_library_init(0, nullptr, nullptr) != 0) {
+        std::fprintf(stderr, "shift-worker: mysql_library_init failed\n");
+        return shift::kExitInternal;
+    }
+    const int code = shift::run_attempt(attempt_dir);
+    mysql_library_end();
+    return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const std::string_view first = argc > 1 ? argv[1] : "";
+    if (first == "--exec-engine") {
+        return exec_engine_mode(argc, argv);
+    }
+    if (first == "--help") {
+        std::fputs(kUsage, stdout);
+        return shift::kExitOk;
+    }
+    if (first == "--version") {
+        std::puts("shift-worker " SHIFT_VERSION);
+        return shift::kExitOk;
+    }
+    if (first.starts_with("--attempt-dir=") && argc == 2) {
+        return run(argv[1] + std::strlen("--attempt-dir="));
+    }
+    if (first != "--attempt-dir" || argc != 3) {
+        return usage_error(argc < 2 ? "nothing to do" : "unknown arguments");
+    }
+    return run(argv[2]);
+}

@@ -1,0 +1,210 @@
+#include "worker/mysql/connection.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <mysql.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "common/ddl.h"
+#include "worker/mysql/errors.h"
+
+namespace shift {
+namespace {
+
+// Our statements quote names with backticks and strings with backslash escapes.
+constexpr const char* kOwnSqlMode = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION";
+constexpr std::size_t kShownBytesMax = 200;
+
+void set_timeout(MYSQL* handle, mysql_option option, std::chrono::seconds timeout) {
+    const auto seconds = static_cast<unsigned int>(timeout.count());
+    (void)mysql_options(handle, option, &seconds);
+}
+
+// The read timeout must allow the longest DDL, so the kernel is asked to notice a dead peer: probes
+// after 20 s of silence, every 10 s, three times. Unix sockets refuse the options, which is fine.
+void watch_peer(MYSQL* handle) {
+    const int fd = static_cast<int>(mysql_get_socket(handle));
+    if (fd < 0) {
+        return;
+    }
+    (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    const int on = 1;
+    const int idle_s = 20;
+    const int interval_s = 10;
+    const int probes = 3;
+    const unsigned user_timeout_ms = 60'000;
+    (void)::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
+}
+
+std::string shown(std::string_view sql) {
+    std::string text(sql.substr(0, kShownBytesMax));
+    if (sql.size() > kShownBytesMax) {
+        text += "...";
+    }
+    return text;
+}
+
+}  // namespace
+
+void Connection::Closer::operator()(st_mysql* handle) const noexcept {
+    mysql_close(handle);
+}
+
+Result<Connection> Connection::open(const MysqlTarget& target, const ConnectOptions& options) {
+    MYSQL* handle = mysql_init(nullptr);
+    if (handle == nullptr) {
+        return Error{Errc::kInternal, "mysql_init: out of memory"};
+    }
+    Connection connection(handle);
+    set_timeout(handle, MYSQL_OPT_CONNECT_TIMEOUT, options.connect_timeout);
+    set_timeout(handle, MYSQL_OPT_READ_TIMEOUT, options.read_timeout);
+    set_timeout(handle, MYSQL_OPT_WRITE_TIMEOUT, options.write_timeout);
+    // "localhost" means the port given, as it does to the original, not a socket file.
+    const unsigned int protocol = MYSQL_PROTOCOL_TCP;
+    (void)mysql_options(handle, MYSQL_OPT_PROTOCOL, &protocol);
+    if (!target.defaults_file.empty()) {
+        (void)mysql_options(handle, MYSQL_READ_DEFAULT_FILE, target.defaults_file.c_str());
+        (void)mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, "client");
+    }
+    (void)mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    const std::string where = fmt::format("connect to {}:{}", target.host, target.port);
+    if (mysql_real_connect(handle, target.host.c_str(), nullptr, nullptr, nullptr,
+                           static_cast<unsigned int>(target.port), nullptr, 0) == nullptr) {
+        Error error = connection.last_error(where);
+        if (is_lost_connection(error)) {
+            error.code = Errc::kUnavailable;  // nothing was sent yet but the handshake
+        }
+        return error;
+    }
+    watch_peer(handle);
+    connection.thread_id_ = mysql_thread_id(handle);
+    if (Status status = connection.prepare_session(); !status.ok()) {
+        return std::move(status).error().within(where);
+    }
+    return connection;
+}
+
+Status Connection::prepare_session() {
+    RETURN_IF_ERROR(
+        execute("SET SESSION lock_wait_timeout=1, innodb_lock_wait_timeout=1, wait_timeout=120, "
+                "autocommit=1"));
+    RETURN_IF_ERROR(use_own_sql_mode());
+    ASSIGN_OR_RETURN(const auto facts,
+                     query("SELECT @@lower_case_table_names, VERSION(), CONNECTION_ID()"));
+    if (facts.empty() || facts[0].size() != 3) {
+        return Error{Errc::kInternal, "server did not tell its version"};
+    }
+    folds_case_ = facts[0][0].value_or("0") != "0";
+    is_mariadb_ = facts[0][1].value_or("").find("MariaDB") != std::string::npos;
+    // The number in the handshake has 32 bits only.
+    thread_id_ = std::strtoull(facts[0][2].value_or("0").c_str(), nullptr, 10);
+    if (!is_mariadb_) {
+        // MySQL 8 caches information_schema statistics for a day; older ones lack the variable.
+        (void)execute("SET SESSION information_schema_stats_expiry=0");
+    }
+    return Ok{};
+}
+
+Error Connection::last_error(std::string_view doing) {
+    const unsigned native = mysql_errno(handle_.get());
+    Error error{errc_of_mysql(native),
+                fmt::format("{}: {} ({})", doing, mysql_error(handle_.get()), native),
+                static_cast<int>(native)};
+    if (is_lost_connection(error)) {
+        lost_ = true;
+    }
+    return error;
+}
+
+Status Connection::execute(std::string_view sql) {
+    ASSIGN_OR_RETURN(const auto rows, query(sql));
+    (void)rows;
+    return Ok{};
+}
+
+Result<std::vector<Row>> Connection::query(std::string_view sql) {
+    if (lost_) {
+        return Error{Errc::kUnavailable, "connection was lost: " + shown(sql), 2006};
+    }
+    MYSQL* handle = handle_.get();
+    if (mysql_real_query(handle, sql.data(), sql.size()) != 0) {
+        return last_error(shown(sql));
+    }
+    std::vector<Row> rows;
+    MYSQL_RES* result = mysql_store_result(handle);
+    if (result == nullptr) {
+        if (mysql_field_count(handle) != 0 || mysql_errno(handle) != 0) {
+            return last_error(shown(sql));
+        }
+        last_used_ = std::chrono::steady_clock::now();
+        return rows;
+    }
+    const unsigned columns = mysql_num_fields(result);
+    while (MYSQL_ROW values = mysql_fetch_row(result)) {
+        const unsigned long* lengths = mysql_fetch_lengths(result);
+        Row& row = rows.emplace_back();
+        row.reserve(columns);
+        for (unsigned i = 0; i < columns; ++i) {
+            row.push_back(values[i] == nullptr
+                              ? std::nullopt
+                              : std::optional<std::string>(std::in_place, values[i], lengths[i]));
+        }
+    }
+    mysql_free_result(result);
+    last_used_ = std::chrono::steady_clock::now();
+    return rows;
+}
+
+Result<std::optional<std::string>> Connection::query_value(std::string_view sql) {
+    ASSIGN_OR_RETURN(const auto rows, query(sql));
+    if (rows.empty() || rows[0].empty()) {
+        return std::optional<std::string>();
+    }
+    return rows[0][0];
+}
+
+Status Connection::ping() {
+    if (lost_) {
+        return Error{Errc::kUnavailable, "ping: connection was lost", 2006};
+    }
+    if (mysql_ping(handle_.get()) != 0) {
+        Error error = last_error("ping");
+        lost_ = true;
+        return error;
+    }
+    last_used_ = std::chrono::steady_clock::now();
+    return Ok{};
+}
+
+Status Connection::use_database(const std::string& database) {
+    return execute("USE " + quote_identifier(database));
+}
+
+Status Connection::use_server_sql_mode() {
+    return execute("SET SESSION sql_mode=@@GLOBAL.sql_mode");
+}
+
+Status Connection::use_own_sql_mode() {
+    return execute(fmt::format("SET SESSION sql_mode='{}'", kOwnSqlMode));
+}
+
+std::string Connection::quote(std::string_view text) const {
+    std::string literal(text.size() * 2 + 1, '\0');
+    const unsigned long length =
+        mysql_real_escape_string(handle_.get(), literal.data(), text.data(), text.size());
+    literal.resize(length);
+    return "'" + literal + "'";
+}
+
+std::string Connection::server_version() const {
+    const char* version = mysql_get_server_info(handle_.get());
+    return version == nullptr ? "" : version;
+}
+
+}  // namespace shift

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/result.h"
+
+struct st_mysql;
+
+namespace shift {
+
+// Where a server is and which option file ([client] group: user, password, ssl-ca ...) opens it.
+struct MysqlTarget {
+    std::string host;
+    int port = 3306;
+    std::string defaults_file;
+};
+
+struct ConnectOptions {
+    std::chrono::seconds connect_timeout{5};
+    // How long one statement may take. A vanished host is noticed in about a minute all the same:
+    // TCP keepalive is set on the socket.
+    std::chrono::seconds read_timeout{60};
+    std::chrono::seconds write_timeout{60};
+};
+
+using Row = std::vector<std::optional<std::string>>;
+
+// One server session over the MySQL C API. Never reconnects by itself: a session that is gone takes
+// its locks and settings with it, and the caller must know. After a lost connection lost() is true
+// and every call fails.
+//
+// Session settings: lock waits of 1 s, wait_timeout 120 s, utf8mb4, an sql_mode of ours (backslash
+// escapes, backtick quoting). User statements run between use_server_sql_mode() and
+// use_own_sql_mode().
+class Connection {
+  public:
+    // Errors: as errc_of_mysql(); messages never contain the password.
+    // Blocks: up to connect_timeout, then up to read_timeout.
+    static Result<Connection> open(const MysqlTarget& target, const ConnectOptions& options = {});
+
+    // Runs one statement and drops what it returns.
+    Status execute(std::string_view sql);
+    Result<std::vector<Row>> query(std::string_view sql);
+    // The first column of the first row; nullopt when there is no row or it is NULL.
+    Result<std::optional<std::string>> query_value(std::string_view sql);
+
+    Status ping();
+    Status use_database(const std::string& database);
+    Status use_server_sql_mode();
+    Status use_own_sql_mode();
+
+    // 'text' as a string literal of this session.
+    std::string quote(std::string_view text) const;
+    std::uint64_t thread_id() const { return thread_id_; }
+    std::string server_version() const;
+    // The server compares names without case (lower_case_table_names != 0).
+    bool folds_case() const { return folds_case_; }
+    bool is_mariadb() const { return is_mariadb_; }
+    bool lost() const { return lost_; }
+    SteadyTime last_used() const { return last_used_; }
+
+  private:
+    struct Closer {
+        void operator()(st_mysql* handle) const noexcept;
+    };
+    explicit Connection(st_mysql* handle) : handle_(handle) {}
+    Status prepare_session();
+    Error last_error(std::string_view doing);
+
+    std::unique_ptr<st_mysql, Closer> handle_;
+    std::uint64_t thread_id_ = 0;
+    bool folds_case_ = false;
+    bool is_mariadb_ = false;
+    bool lost_ = false;
+    SteadyTime last_used_{};
+};
+
+}  // namespace shift

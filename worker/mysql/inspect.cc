@@ -1,0 +1,266 @@
+#include "worker/mysql/inspect.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "common/ddl.h"
+#include "common/text.h"
+#include "worker/mysql/errors.h"
+
+namespace shift {
+namespace {
+
+std::int64_t to_int(const std::optional<std::string>& value) {
+    return value ? std::strtoll(value->c_str(), nullptr, 10) : 0;
+}
+
+std::optional<std::int64_t> to_optional_int(const std::optional<std::string>& value) {
+    return value ? std::optional<std::int64_t>(to_int(value)) : std::nullopt;
+}
+
+// information_schema compares names without case whatever the server does with its files.
+bool is_name(const Connection& connection, const std::string& seen, const std::string& wanted) {
+    return seen == wanted || (connection.folds_case() && iequals_ascii(seen, wanted));
+}
+
+std::string qualified(const std::string& database, const std::string& name) {
+    return quote_identifier(database) + "." + quote_identifier(name);
+}
+
+Trigger to_trigger(const Row& row) {
+    return Trigger{row[0].value_or(""), row[1].value_or(""), row[2].value_or(""),
+                   row[3].value_or("")};
+}
+
+constexpr const char* kTriggerColumns =
+    "SELECT TRIGGER_NAME, EVENT_MANIPULATION, EVENT_OBJECT_TABLE, ACTION_STATEMENT FROM "
+    "information_schema.TRIGGERS ";
+
+Result<std::vector<std::string>> first_column(Connection& connection, const std::string& sql) {
+    ASSIGN_OR_RETURN(const auto rows, connection.query(sql));
+    std::vector<std::string> values;
+    for (const Row& row : rows) {
+        values.push_back(row[0].value_or(""));
+    }
+    return values;
+}
+
+}  // namespace
+
+Result<ServerIdentity> identify_server(Connection& connection) {
+    ServerIdentity identity;
+    ASSIGN_OR_RETURN(const auto rows,
+                     connection.query("SELECT @@hostname, @@port, @@server_id, VERSION(), "
+                                      "UNIX_TIMESTAMP()"));
+    ASSIGN_OR_RETURN(const auto uptime, connection.query("SHOW GLOBAL STATUS LIKE 'Uptime'"));
+    // MySQL only; MariaDB has no such variable.
+    ASSIGN_OR_RETURN(const auto uuid, connection.query("SHOW VARIABLES LIKE 'server_uuid'"));
+    if (rows.empty() || uptime.empty()) {
+        return Error{Errc::kInternal, "server did not tell who it is"};
+    }
+    const Row& row = rows[0];
+    identity.id = !uuid.empty() && !uuid[0][1].value_or("").empty()
+                      ? *uuid[0][1]
+                      : fmt::format("{}:{}:{}", row[0].value_or(""), row[1].value_or(""),
+                                    row[2].value_or(""));
+    identity.version = row[3].value_or("");
+    identity.started_s = to_int(row[4]) - to_int(uptime[0][1]);
+    return identity;
+}
+
+bool is_same_run(const ServerIdentity& a, const ServerIdentity& b) {
+    constexpr std::int64_t kToleranceS = 3;  // both are differences of whole seconds
+    return a.id == b.id && std::abs(a.started_s - b.started_s) <= kToleranceS;
+}
+
+Result<std::optional<TableFacts>> table_facts(Connection& connection, const std::string& database,
+                                              const std::string& table) {
+    ASSIGN_OR_RETURN(
+        const auto rows,
+        connection.query(fmt::format(
+            "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_ROWS, DATA_LENGTH, INDEX_LENGTH FROM "
+            "information_schema.TABLES WHERE TABLE_SCHEMA={} AND TABLE_NAME={}",
+            connection.quote(database), connection.quote(table))));
+    for (const Row& row : rows) {
+        if (!is_name(connection, row[0].value_or(""), table)) {
+            continue;
+        }
+        TableFacts facts;
+        facts.name = row[0].value_or("");
+        facts.is_view = row[1].value_or("").find("VIEW") != std::string::npos;
+        facts.engine = row[2].value_or("");
+        facts.rows = to_optional_int(row[3]);
+        facts.data_bytes = to_optional_int(row[4]);
+        facts.index_bytes = to_optional_int(row[5]);
+        return std::optional<TableFacts>(facts);
+    }
+    return std::optional<TableFacts>();
+}
+
+Result<bool> database_exists(Connection& connection, const std::string& database) {
+    ASSIGN_OR_RETURN(
+        const auto names,
+        first_column(connection, fmt::format("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA "
+                                             "WHERE SCHEMA_NAME={}",
+                                             connection.quote(database))));
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+        return is_name(connection, name, database);
+    });
+}
+
+Result<bool> is_transactional(Connection& connection, const std::string& engine) {
+    ASSIGN_OR_RETURN(const auto value, connection.query_value(fmt::format(
+                                           "SELECT TRANSACTIONS FROM information_schema.ENGINES "
+                                           "WHERE ENGINE={}",
+                                           connection.quote(engine))));
+    return value.value_or("NO") == "YES";
+}
+
+std::string without_auto_increment(std::string_view show_create) {
+    constexpr std::string_view kMark = " AUTO_INCREMENT=";
+    std::string text(show_create);
+    // The counter is among the table options, after the last column line.
+    const std::size_t options = text.rfind("\n)");
+    const std::size_t at = text.find(kMark, options == std::string::npos ? 0 : options);
+    if (at != std::string::npos) {
+        std::size_t end = at + kMark.size();
+        while (end < text.size() && text[end] >= '0' && text[end] <= '9') {
+            ++end;
+        }
+        text.erase(at, end - at);
+    }
+    return text;
+}
+
+Result<std::string> table_definition(Connection& connection, const std::string& database,
+                                     const std::string& table) {
+    auto rows = connection.query("SHOW CREATE TABLE " + qualified(database, table));
+    if (!rows.ok()) {
+        if (rows.error().code == Errc::kNotFound) {
+            return std::string();
+        }
+        return std::move(rows).error();
+    }
+    if (rows->empty() || (*rows)[0].size() < 2) {
+        return Error{Errc::kInternal, "SHOW CREATE TABLE gave nothing for " + table};
+    }
+    return without_auto_increment((*rows)[0][1].value_or(""));
+}
+
+Result<std::vector<Trigger>> triggers_of(Connection& connection, const std::string& database,
+                                         const std::string& table) {
+    ASSIGN_OR_RETURN(const auto rows,
+                     connection.query(fmt::format(
+                         "{}WHERE EVENT_OBJECT_SCHEMA={} AND EVENT_OBJECT_TABLE={}",
+                         kTriggerColumns, connection.quote(database), connection.quote(table))));
+    std::vector<Trigger> triggers;
+    for (const Row& row : rows) {
+        if (is_name(connection, row[2].value_or(""), table)) {
+            triggers.push_back(to_trigger(row));
+        }
+    }
+    return triggers;
+}
+
+Result<std::vector<Trigger>> triggers_named(Connection& connection, const std::string& database,
+                                            const std::vector<std::string>& names) {
+    std::vector<Trigger> triggers;
+    for (const std::string& name : names) {
+        ASSIGN_OR_RETURN(const auto rows,
+                         connection.query(fmt::format(
+                             "{}WHERE TRIGGER_SCHEMA={} AND TRIGGER_NAME={}", kTriggerColumns,
+                             connection.quote(database), connection.quote(name))));
+        for (const Row& row : rows) {
+            triggers.push_back(to_trigger(row));
+        }
+    }
+    return triggers;
+}
+
+Result<std::string> trigger_definition(Connection& connection, const std::string& database,
+                                       const std::string& name) {
+    ASSIGN_OR_RETURN(const auto rows,
+                     connection.query("SHOW CREATE TRIGGER " + qualified(database, name)));
+    if (rows.empty() || rows[0].size() < 3) {
+        return Error{Errc::kNotFound, "SHOW CREATE TRIGGER gave nothing for " + name};
+    }
+    return rows[0][2].value_or("");
+}
+
+Result<std::vector<std::string>> foreign_keys_to(Connection& connection,
+                                                 const std::string& database,
+                                                 const std::string& table) {
+    return first_column(
+        connection,
+        fmt::format("SELECT DISTINCT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, '.', CONSTRAINT_NAME) "
+                    "FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_SCHEMA={} AND "
+                    "REFERENCED_TABLE_NAME={}",
+                    connection.quote(database), connection.quote(table)));
+}
+
+Result<std::vector<std::string>> foreign_keys_of(Connection& connection,
+                                                 const std::string& database,
+                                                 const std::string& table) {
+    return first_column(
+        connection,
+        fmt::format("SELECT DISTINCT CONSTRAINT_NAME FROM information_schema.KEY_COLUMN_USAGE "
+                    "WHERE TABLE_SCHEMA={} AND TABLE_NAME={} AND REFERENCED_TABLE_NAME IS NOT NULL",
+                    connection.quote(database), connection.quote(table)));
+}
+
+Result<bool> has_row_identity(Connection& connection, const std::string& database,
+                              const std::string& table) {
+    ASSIGN_OR_RETURN(
+        const auto count,
+        connection.query_value(fmt::format(
+            "SELECT COUNT(*) FROM (SELECT INDEX_NAME FROM information_schema.STATISTICS WHERE "
+            "TABLE_SCHEMA={} AND TABLE_NAME={} AND NON_UNIQUE=0 GROUP BY INDEX_NAME HAVING "
+            "SUM(NULLABLE='YES')=0) AS keys_without_null",
+            connection.quote(database), connection.quote(table))));
+    return count.value_or("0") != "0";
+}
+
+Result<std::vector<std::string>> column_names(Connection& connection, const std::string& database,
+                                              const std::string& table) {
+    return first_column(connection,
+                        fmt::format("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE "
+                                    "TABLE_SCHEMA={} AND TABLE_NAME={} ORDER BY ORDINAL_POSITION",
+                                    connection.quote(database), connection.quote(table)));
+}
+
+Result<std::vector<ServerThread>> server_threads(Connection& connection) {
+    ASSIGN_OR_RETURN(const auto rows,
+                     connection.query("SELECT ID, USER, HOST, COMMAND, INFO, TIME FROM "
+                                      "information_schema.PROCESSLIST WHERE ID<>CONNECTION_ID()"));
+    std::vector<ServerThread> threads;
+    for (const Row& row : rows) {
+        threads.push_back(ServerThread{std::strtoull(row[0].value_or("0").c_str(), nullptr, 10),
+                                       row[1].value_or(""), row[2].value_or(""),
+                                       row[3].value_or(""), row[4].value_or(""), to_int(row[5])});
+    }
+    return threads;
+}
+
+Result<RowCounts> count_rows(Connection& connection, const std::string& database,
+                             const std::string& original, const std::string& shadow) {
+    RETURN_IF_ERROR(connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"));
+    RETURN_IF_ERROR(connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT"));
+    RowCounts counts;
+    Status status = Ok{};
+    for (const bool is_original : {true, false}) {
+        auto value = connection.query_value("SELECT COUNT(*) FROM " +
+                                            qualified(database, is_original ? original : shadow));
+        if (!value.ok()) {
+            status = std::move(value).error();
+            break;
+        }
+        (is_original ? counts.original : counts.shadow) = to_int(*value);
+    }
+    (void)connection.execute("ROLLBACK");
+    RETURN_IF_ERROR(status);
+    return counts;
+}
+
+}  // namespace shift

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.h"
+#include "worker/mysql/connection.h"
+
+// Read-only questions to a server. All names are exact (or folded where the server folds case).
+
+namespace shift {
+
+// Who answers: told apart from another server, and from itself before a restart (thread ids and
+// locks do not outlive one).
+struct ServerIdentity {
+    std::string id;       // server_uuid, or host name, port and server_id where there is none
+    std::string version;  // "10.11.19-MariaDB"
+    std::int64_t started_s = 0;  // UNIX time; good to a few seconds
+};
+Result<ServerIdentity> identify_server(Connection& connection);
+// The same run of the same server.
+bool is_same_run(const ServerIdentity& a, const ServerIdentity& b);
+
+struct TableFacts {
+    std::string name;
+    bool is_view = false;
+    std::string engine;
+    std::optional<std::int64_t> rows;  // an estimate
+    std::optional<std::int64_t> data_bytes;
+    std::optional<std::int64_t> index_bytes;
+};
+// nullopt when there is no such table or view.
+Result<std::optional<TableFacts>> table_facts(Connection& connection, const std::string& database,
+                                              const std::string& table);
+Result<bool> database_exists(Connection& connection, const std::string& database);
+Result<bool> is_transactional(Connection& connection, const std::string& engine);
+
+// SHOW CREATE TABLE without its AUTO_INCREMENT counter (which writers move); "" when absent.
+Result<std::string> table_definition(Connection& connection, const std::string& database,
+                                     const std::string& table);
+std::string without_auto_increment(std::string_view show_create);
+
+struct Trigger {
+    std::string name;
+    std::string event;  // INSERT UPDATE DELETE
+    std::string table;  // the table it is on
+    std::string body;
+};
+Result<std::vector<Trigger>> triggers_of(Connection& connection, const std::string& database,
+                                         const std::string& table);
+// Triggers of the schema with one of these names, whatever table they are on.
+Result<std::vector<Trigger>> triggers_named(Connection& connection, const std::string& database,
+                                            const std::vector<std::string>& names);
+// The whole CREATE TRIGGER statement.
+Result<std::string> trigger_definition(Connection& connection, const std::string& database,
+                                       const std::string& name);
+
+// "db.table.constraint" of every foreign key that points at the table (also its own).
+Result<std::vector<std::string>> foreign_keys_to(Connection& connection,
+                                                 const std::string& database,
+                                                 const std::string& table);
+Result<std::vector<std::string>> foreign_keys_of(Connection& connection,
+                                                 const std::string& database,
+                                                 const std::string& table);
+// A primary key, or a unique key whose columns are all NOT NULL.
+Result<bool> has_row_identity(Connection& connection, const std::string& database,
+                              const std::string& table);
+Result<std::vector<std::string>> column_names(Connection& connection, const std::string& database,
+                                              const std::string& table);
+
+struct ServerThread {
+    std::uint64_t id = 0;
+    std::string user;
+    std::string host;
+    std::string command;
+    std::string info;
+    std::int64_t time_s = 0;
+};
+// Threads we may see (our own user's, or all with PROCESS), without this session.
+Result<std::vector<ServerThread>> server_threads(Connection& connection);
+
+// COUNT(*) of both tables in one snapshot.
+struct RowCounts {
+    std::int64_t original = 0;
+    std::int64_t shadow = 0;
+};
+// Blocks: a full scan of both tables' smallest keys.
+Result<RowCounts> count_rows(Connection& connection, const std::string& database,
+                             const std::string& original, const std::string& shadow);
+
+}  // namespace shift

@@ -1,0 +1,121 @@
+#include "worker/osc/osc_command.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/text.h"
+
+namespace shift {
+namespace {
+
+// The tool's DSN parser splits at commas that no backslash precedes and knows no other escape.
+std::string dsn_value(std::string_view value) {
+    std::string text;
+    for (const char c : value) {
+        if (c == ',') {
+            text.push_back('\\');
+        }
+        text.push_back(c);
+    }
+    return text;
+}
+
+bool is_regular_file(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+void append_common(std::vector<std::string>& argv, const OscPlan& plan) {
+    const auto add = [&argv](std::initializer_list<std::string> words) {
+        argv.insert(argv.end(), words);
+    };
+    add({"--alter", plan.alter});
+    add({"--new-table-name", plan.shadow});
+    add({"--no-version-check"});
+    add({"--recursion-method",
+         plan.options.recursion_method.empty() ? "none" : plan.options.recursion_method});
+    if (plan.no_check_alter) {
+        add({"--no-check-alter"});
+    }
+    if (plan.adds_unique_key) {
+        add({"--no-check-unique-key-change"});
+    }
+}
+
+std::string set_vars(const OscPlan& plan) {
+    // 1 s: a CREATE TRIGGER that waits longer queues every statement of the application behind it.
+    std::string vars = "wait_timeout=600,lock_wait_timeout=1";
+    if (plan.needs_traditional_explain) {
+        vars += ",explain_format=TRADITIONAL";
+    }
+    return vars;
+}
+
+}  // namespace
+
+std::string osc_dsn(const OscPlan& plan) {
+    // DBD::mysql takes "localhost" as the socket file and ignores the port.
+    const std::string host = plan.host == "localhost" ? "127.0.0.1" : plan.host;
+    return fmt::format("h={},P={},D={},t={},A=utf8mb4,F={}", dsn_value(host), plan.port,
+                       dsn_value(plan.database), dsn_value(plan.table),
+                       dsn_value(plan.defaults_file));
+}
+
+std::vector<std::string> osc_dry_run_argv(const OscPlan& plan) {
+    // --config must be the first word; an empty file also discards the distribution's own.
+    std::vector<std::string> argv = {plan.binary, "--config", "/dev/null", "--dry-run"};
+    append_common(argv, plan);
+    argv.insert(argv.end(), {"--set-vars", set_vars(plan), osc_dsn(plan)});
+    return argv;
+}
+
+std::vector<std::string> osc_copy_argv(const OscPlan& plan) {
+    const bool has_config = !plan.options.config_path.empty();
+    std::vector<std::string> argv = {
+        plan.binary, "--config", has_config ? plan.options.config_path : "/dev/null", "--execute"};
+    append_common(argv, plan);
+    argv.insert(argv.end(),
+                {"--no-swap-tables", "--no-drop-new-table", "--no-drop-triggers", "--progress",
+                 "time,5", "--pid", plan.pid_file, "--pause-file", plan.pause_file});
+    if (!has_config) {
+        // What a config file of the operator replaces, as in the original.
+        argv.insert(
+            argv.end(),
+            {"--max-load", "Threads_running=125", "--critical-load",
+             fmt::format("Threads_running={}", plan.options.max_threads_running), "--tries",
+             "create_triggers:200:1,copy_rows:10000:1", "--max-lag",
+             fmt::format("{}", plan.options.max_replication_lag), "--set-vars", set_vars(plan)});
+    }
+    argv.push_back(osc_dsn(plan));
+    return argv;
+}
+
+std::vector<std::string> osc_environment(const std::string& home, const std::string& path) {
+    return {"PATH=" + path, "HOME=" + home, "LANG=C.UTF-8", "TZ=UTC"};
+}
+
+Result<std::string> find_program(const std::string& program, std::string_view path) {
+    if (program.empty()) {
+        return Error{Errc::kNotFound, "no path of pt-online-schema-change is configured"};
+    }
+    if (program.find('/') != std::string::npos) {
+        if (!is_regular_file(program)) {
+            return Error{Errc::kNotFound, program + ": no such file"};
+        }
+        if (::access(program.c_str(), X_OK) != 0) {
+            return Error{Errc::kInvalidArgument, program + ": not executable"};
+        }
+        return program;
+    }
+    for (const std::string& folder : split(path, ':')) {
+        const std::string candidate = folder + "/" + program;
+        if (!folder.empty() && is_regular_file(candidate) &&
+            ::access(candidate.c_str(), X_OK) == 0) {
+            return candidate;
+        }
+    }
+    return Error{Errc::kNotFound, fmt::format("{}: not found in PATH ({})", program, path)};
+}
+
+}  // namespace shift

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "worker/osc/osc_output.h"
+#include "worker/osc/osc_process.h"
+
+namespace shift {
+
+// Never judged by the exit status alone: 3.6.0 and 3.7.0 exit 0 after failed copies, and the tool's
+// codes are leftovers of errno.
+enum class OscVerdict {
+    kSuccess,
+    kTerminated,     // by a signal that nobody here sent: start again
+    kConnection,     // the server could not be reached or went away
+    kLockWait,       // tries used up
+    kOverload,       // the critical load was exceeded
+    kRefused,        // the tool or the server says it cannot work
+    kNotExecutable,  // the tool itself could not be started
+    kUnknown,        // failed without a word
+};
+
+struct OscJudgement {
+    OscVerdict verdict = OscVerdict::kUnknown;
+    std::string reason;  // for people; "" only with kSuccess
+};
+
+OscJudgement judge_dry_run(const ExitStatus& exit, const OscSummary& summary);
+OscJudgement judge_copy(const ExitStatus& exit, const OscSummary& summary);
+
+}  // namespace shift

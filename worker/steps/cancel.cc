@@ -1,0 +1,60 @@
+#include <fmt/format.h>
+
+#include "common/text.h"
+#include "worker/leftovers.h"
+#include "worker/steps/steps.h"
+#include "worker/swap.h"
+
+namespace shift {
+namespace {
+
+std::string hash_of(const std::string& definition) {
+    return definition.empty() ? "" : fingerprint(definition);
+}
+
+// A direct statement that was sent and never answered: has it happened? Its thread is gone.
+Result<bool> direct_happened(Context& context) {
+    const auto& ddl = context.history.ddl;
+    if (!ddl) {
+        return false;
+    }
+    if (ddl->happened) {
+        return true;
+    }
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const std::string now, table_definition(*look, context.db(), context.table));
+    return hash_of(now) != ddl->before_hash;
+}
+
+}  // namespace
+
+// Status 9: nothing of ours is left, or, when the table was changed already, everything after the
+// change is finished and `completed` says so. Trouble is tried again, never failed.
+Result<Verdict> run_cancel(Context& context) {
+    context.reporter.phase("clean-up");
+    RETURN_IF_ERROR(context.database.open());
+    RETURN_IF_ERROR(stop_old_statements(context, OldDdl::kKill));
+    if (context.table.empty()) {
+        context.reporter.note(LogLevel::kWarn,
+                              "nobody knows the migration's table (no statement, no state file): "
+                              "nothing was looked for on the server");
+        return done(Outcome::kCancelled, "table not known, nothing was looked for");
+    }
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const bool exists, database_exists(*look, context.db()));
+    if (!exists) {
+        return done(Outcome::kCancelled, fmt::format("database {} does not exist", context.db()));
+    }
+    RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
+    ASSIGN_OR_RETURN(const bool changed, direct_happened(context));
+    ASSIGN_OR_RETURN(const SwapState swap, look_at_swap(context));
+    if (changed || swap.happened) {
+        context.reporter.remark("the cancel came too late: the table was changed already",
+                                LogLevel::kWarn);
+        return finish_after_swap(context, swap);
+    }
+    RETURN_IF_ERROR(remove_ours(context, context.job.enable_trash));
+    return done(Outcome::kCancelled);
+}
+
+}  // namespace shift

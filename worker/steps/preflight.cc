@@ -1,0 +1,298 @@
+#include "worker/steps/preflight.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/ddl.h"
+#include "worker/alter_words.h"
+#include "worker/final_insert.h"
+#include "worker/leftovers.h"
+#include "worker/mysql/errors.h"
+#include "worker/names.h"
+#include "worker/osc/osc_run.h"
+#include "worker/steps/steps.h"
+
+namespace shift {
+namespace {
+
+// How long one duplicate check may read before it is left to the row count after the copy.
+constexpr int kDuplicateCheckS = 60;
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) {
+        text += (text.empty() ? "" : ", ") + word;
+    }
+    return text;
+}
+
+std::string table_text(const Context& context) {
+    return context.db() + "." + context.table;
+}
+
+std::optional<Verdict> check_names(const Context& context) {
+    for (const std::string& name : {context.db(), context.table}) {
+        if (!is_plain_ascii(name)) {
+            return failed(
+                "unsupported_name",
+                fmt::format("pt-online-schema-change cannot work on the name {} (not plain "
+                            "ASCII): approve the migration as a short run",
+                            name));
+        }
+        if (name.find_first_of("\\%") != std::string::npos) {
+            return failed(
+                "unsupported_name",
+                fmt::format("pt-online-schema-change cannot work on the name {} (it holds "
+                            "a backslash or a percent sign): approve the migration as a "
+                            "short run",
+                            name));
+        }
+    }
+    return std::nullopt;
+}
+
+Result<std::optional<Verdict>> check_triggers(Context& context) {
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const auto triggers, triggers_of(*look, context.db(), context.table));
+    const std::vector<std::string> shadows = shadow_candidates(context);
+    std::vector<std::string> foreign;
+    for (const Trigger& trigger : triggers) {
+        const bool ours = std::any_of(shadows.begin(), shadows.end(), [&](const auto& shadow) {
+            return names_shadow(trigger.body, context.db(), shadow);
+        });
+        if (!ours) {
+            foreign.push_back(trigger.name);
+        }
+    }
+    if (!foreign.empty()) {
+        return std::optional(failed(
+            "has_triggers",
+            fmt::format("table {} has triggers of its own ({}): pt-online-schema-change would lose "
+                        "them; drop them first, or approve the migration as a short run",
+                        table_text(context), joined(foreign))));
+    }
+    // The names are made of schema and table with "_" for everything odd, so another table's run
+    // may own them.
+    ASSIGN_OR_RETURN(
+        const auto named,
+        triggers_named(*look, context.db(), osc_trigger_names(context.db(), context.table)));
+    for (const Trigger& trigger : named) {
+        const bool ours = std::any_of(shadows.begin(), shadows.end(), [&](const auto& shadow) {
+            return names_shadow(trigger.body, context.db(), shadow);
+        });
+        if (!ours) {
+            return std::optional(
+                failed("trigger_name_taken",
+                       fmt::format("a trigger {} exists on table {} and is not of this migration: "
+                                   "wait until the other change is done, or drop it",
+                                   trigger.name, trigger.table)));
+        }
+    }
+    return std::optional<Verdict>();
+}
+
+Result<std::optional<Verdict>> check_keys(Context& context) {
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const auto to_us, foreign_keys_to(*look, context.db(), context.table));
+    if (!to_us.empty()) {
+        return std::optional(failed(
+            "referenced_by_foreign_keys",
+            fmt::format("table {} is referenced by foreign keys ({}): swapping it would leave them "
+                        "pointing at the old table; drop them first, or approve a short run",
+                        table_text(context), joined(to_us))));
+    }
+    ASSIGN_OR_RETURN(const bool identified, has_row_identity(*look, context.db(), context.table));
+    if (!identified) {
+        return std::optional(
+            failed("no_unique_key",
+                   fmt::format("table {} has no PRIMARY KEY and no unique key without NULLs, which "
+                               "pt-online-schema-change needs: add one, or approve a short run",
+                               table_text(context))));
+    }
+    return std::optional<Verdict>();
+}
+
+Result<std::optional<Verdict>> check_column_rename(Context& context) {
+    ASSIGN_OR_RETURN(const OscPlan plan, make_osc_plan(context));
+    if (!renames_column(plan.alter)) {
+        return std::optional<Verdict>();
+    }
+    ASSIGN_OR_RETURN(const std::string version, osc_version(context, plan.binary));
+    if (version_is_below(version, 3, 7, 1)) {
+        return std::optional(failed(
+            "rename_column",
+            fmt::format("RENAME COLUMN loses the column's data with pt-online-schema-change {} "
+                        "(right from 3.7.1 on): write CHANGE COLUMN old new definition instead",
+                        version.empty() ? "of unknown version" : version)));
+    }
+    return std::optional<Verdict>();
+}
+
+}  // namespace
+
+Result<std::optional<Verdict>> preflight_copy(Context& context, const TableFacts& facts) {
+    if (auto refused = check_names(context)) {
+        return refused;
+    }
+    if (facts.engine != "InnoDB") {
+        return std::optional(failed(
+            "not_innodb",
+            fmt::format("table {} is {}, not InnoDB: its copy cannot be kept in step safely; "
+                        "approve the migration as a short run",
+                        table_text(context), facts.engine)));
+    }
+    for (const auto check : {check_triggers, check_keys, check_column_rename}) {
+        ASSIGN_OR_RETURN(auto refused, check(context));
+        if (refused) {
+            return refused;
+        }
+    }
+    return std::optional<Verdict>();
+}
+
+Result<std::optional<Verdict>> check_duplicates(Context& context) {
+    ASSIGN_OR_RETURN(const AlterSpecification alter,
+                     alter_specification(context.job.ddl_statement));
+    if (!adds_unique_key(alter.specification)) {
+        return std::optional<Verdict>();
+    }
+    context.reporter.phase("duplicate check");
+    ASSIGN_OR_RETURN(
+        Connection look,
+        context.database.connect("duplicate check", std::chrono::seconds(kDuplicateCheckS + 30)));
+    const bool limits = look.is_mariadb();
+    (void)look
+        .execute(limits ? fmt::format("SET SESSION max_statement_time={}", kDuplicateCheckS)
+                        : fmt::format("SET SESSION max_execution_time={}", kDuplicateCheckS * 1000))
+        .ok();
+    for (const std::vector<std::string>& columns : added_unique_keys(alter.specification)) {
+        std::string not_null;
+        for (const std::string& column : columns) {
+            not_null += (not_null.empty() ? "" : " AND ") + column + " IS NOT NULL";
+        }
+        const auto found = look.query(
+            fmt::format("SELECT COUNT(*) FROM {} WHERE {} GROUP BY {} HAVING COUNT(*) > 1 LIMIT 1",
+                        qualified_name(context.db(), context.table), not_null, joined(columns)));
+        if (!found.ok()) {
+            if (look.lost()) {
+                return found.error();
+            }
+            context.reporter.remark(
+                fmt::format("duplicates in ({}) not looked for ({}): rows are counted before the "
+                            "swap",
+                            joined(columns), found.error().message),
+                LogLevel::kWarn);
+            continue;
+        }
+        if (!found->empty()) {
+            return std::optional(failed(
+                "duplicates",
+                fmt::format("table {} has rows with equal ({}): the unique key would lose them",
+                            table_text(context), joined(columns))));
+        }
+    }
+    return std::optional<Verdict>();
+}
+
+Result<std::optional<Verdict>> check_final_insert(Context& context) {
+    const std::string& statement = context.job.final_insert;
+    if (statement.empty()) {
+        return std::optional<Verdict>();
+    }
+    if (!is_final_insert(statement)) {
+        return std::optional(
+            failed("final_insert", "final insert must be one INSERT INTO without a semicolon"));
+    }
+    context.reporter.phase("final insert check");
+    ASSIGN_OR_RETURN(Connection connection,
+                     context.database.connect("final insert check", std::chrono::seconds(60)));
+    RETURN_IF_ERROR(connection.use_database(context.db()));
+    ASSIGN_OR_RETURN(const bool transactional, insert_is_transactional(context, connection));
+    RETURN_IF_ERROR(connection.use_server_sql_mode());
+    Status status = Ok{};
+    if (transactional) {
+        RETURN_IF_ERROR(connection.execute("START TRANSACTION"));
+        status = connection.execute(statement);
+        (void)connection.execute("ROLLBACK").ok();
+    } else {
+        // Nothing would undo it, so it is only parsed and resolved.
+        status = connection.execute("PREPARE shift_check FROM " + connection.quote(statement));
+    }
+    if (status.ok()) {
+        return std::optional<Verdict>();
+    }
+    if (is_transient(status.error())) {
+        return std::move(status).error().within("final insert check");
+    }
+    return std::optional(
+        failed("final_insert", "final insert does not work: " + status.error().message));
+}
+
+Result<std::optional<Verdict>> check_trash_database(Context& context) {
+    if (!uses_other_trash_database(context.job)) {
+        return std::optional<Verdict>();
+    }
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const bool exists, database_exists(*look, trash_database(context.job)));
+    if (exists) {
+        return std::optional<Verdict>();
+    }
+    return std::optional(
+        failed("no_pending_drops_db",
+               fmt::format("pending drops database {} does not exist (or may not be seen by our "
+                           "user): create it, or change pending_drops_db",
+                           trash_database(context.job))));
+}
+
+std::optional<Verdict> check_statement_database(const Job& job) {
+    std::optional<std::string> database;
+    if (const auto parsed = parse_ddl(job.ddl_statement); parsed.ok()) {
+        database = parsed->name.database;
+    } else if (const auto alter = alter_specification(job.ddl_statement); alter.ok()) {
+        database = alter->name.database;
+    }
+    if (database && *database != job.database) {
+        return failed("other_database",
+                      fmt::format("the statement names database {}, the migration is for {}",
+                                  *database, job.database));
+    }
+    return std::nullopt;
+}
+
+Result<std::optional<Verdict>> check_direct_size(Context& context, const TableFacts& facts) {
+    const Job& job = context.job;
+    if (job.direct_rows_max <= 0 || facts.rows.value_or(0) <= job.direct_rows_max) {
+        return std::optional<Verdict>();
+    }
+    ASSIGN_OR_RETURN(const AlterSpecification alter, alter_specification(job.ddl_statement));
+    if (alter.specification.empty()) {
+        return std::optional<Verdict>();
+    }
+    // An empty table of the same shape tells whether the server can do it without a rebuild.
+    RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
+    ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
+    const std::string scratch = scratch_name(job.migration);
+    const std::string name = qualified_name(context.db(), scratch);
+    RETURN_IF_ERROR(context.reporter.intent("scratch", {{"db", context.db()}, {"table", scratch}}));
+    RETURN_IF_ERROR(locked->execute(
+        fmt::format("CREATE TABLE {} LIKE {}", name, qualified_name(context.db(), context.table))));
+    const Status tried =
+        locked->execute(fmt::format("ALTER TABLE {} {}, ALGORITHM={}", name, alter.specification,
+                                    locked->is_mariadb() ? "NOCOPY" : "INSTANT"));
+    RETURN_IF_ERROR(locked->execute("DROP TABLE " + name));
+    context.reporter.fact("dropped", {{"db", context.db()}, {"table", scratch}});
+    constexpr int kAlgorithmRefused = 1845;
+    constexpr int kAlgorithmRefusedWhy = 1846;
+    if (tried.ok() || (tried.error().native != kAlgorithmRefused &&
+                       tried.error().native != kAlgorithmRefusedWhy)) {
+        return std::optional<Verdict>();  // what else is wrong is said when it is run
+    }
+    return std::optional(
+        failed("too_large",
+               fmt::format("table {} has about {} rows and the server would rebuild it: above "
+                           "direct_rows_max ({}) only a long run is allowed",
+                           table_text(context), facts.rows.value_or(0), job.direct_rows_max)));
+}
+
+}  // namespace shift

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <optional>
+
+#include "worker/context.h"
+#include "worker/mysql/inspect.h"
+#include "worker/verdict.h"
+
+namespace shift {
+
+// Why pt-osc cannot work on this table (or would lose something silently), as a verdict for people
+// with the way out; nullopt when it can. `facts` are the table's.
+Result<std::optional<Verdict>> preflight_copy(Context& context, const TableFacts& facts);
+
+// Duplicates that a unique key to be added would lose: a verdict naming the first key that has
+// some. Bounded in time; what could not be looked at is noted and found after the copy.
+Result<std::optional<Verdict>> check_duplicates(Context& context);
+
+// The final insert as prepare checks it: its shape, and whether the server takes it (executed in a
+// transaction that is rolled back where the table can; otherwise only prepared).
+Result<std::optional<Verdict>> check_final_insert(Context& context);
+
+// The database that trash goes to is there.
+Result<std::optional<Verdict>> check_trash_database(Context& context);
+
+// The statement names another database than the migration's.
+std::optional<Verdict> check_statement_database(const Job& job);
+
+// A short ALTER would rebuild a table with more rows than direct_rows_max.
+Result<std::optional<Verdict>> check_direct_size(Context& context, const TableFacts& facts);
+
+}  // namespace shift

@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+
+#include "common/ddl.h"
+#include "worker/alter_words.h"
+#include "worker/leftovers.h"
+#include "worker/mysql/errors.h"
+#include "worker/names.h"
+#include "worker/steps/steps.h"
+#include "worker/swap.h"
+
+// Status 5: verify, swap, clean up, final insert. Trouble with locks or the database never fails
+// the migration: the step is given back and tried again. Only a copy that is known to be unusable
+// fails, after everything of ours was removed; the original table is untouched then.
+
+namespace shift {
+namespace {
+
+constexpr std::size_t kTriggerCount = 3;
+constexpr std::chrono::hours kCountTimeout{24};
+constexpr std::chrono::hours kAnalyzeTimeout{1};
+
+Result<Verdict> give_up(Context& context, const std::string& reason, const std::string& message) {
+    RETURN_IF_ERROR(remove_ours(context, context.job.enable_trash));
+    return failed(reason, message +
+                              "; the original table is untouched, our triggers and the new "
+                              "table were removed");
+}
+
+// Somebody's word that the copy reached its end.
+bool is_known_copied(const Context& context) {
+    if (context.history.copied) {
+        return true;
+    }
+    if (!context.state) {
+        return false;
+    }
+    const StateFile& state = *context.state;
+    if (state.engine.empty()) {  // the original's tool writes it at the end of the copy
+        return state.step == "copy" || state.step == "rename";
+    }
+    return state.step == "copied" || state.step == "rename";
+}
+
+// Every row of the shadow equals its original (the triggers see to that), so equal counts in one
+// snapshot prove that none is missing.
+Result<std::optional<Verdict>> compare_counts(Context& context, const std::string& shadow) {
+    context.reporter.phase("row count");
+    ASSIGN_OR_RETURN(Connection counter, context.database.connect("row count", kCountTimeout));
+    ASSIGN_OR_RETURN(const RowCounts counts,
+                     count_rows(counter, context.db(), context.table, shadow));
+    if (counts.original == counts.shadow) {
+        return std::optional<Verdict>();
+    }
+    ASSIGN_OR_RETURN(Verdict verdict,
+                     give_up(context, "rows_missing",
+                             fmt::format("the new table has {} rows, the original {}: not swapped",
+                                         counts.shadow, counts.original)));
+    return std::optional(std::move(verdict));
+}
+
+Result<std::optional<Verdict>> verify(Context& context, const std::string& shadow) {
+    ASSIGN_OR_RETURN(const auto triggers, our_triggers(context, context.table, {shadow}));
+    if (triggers.size() != kTriggerCount) {
+        ASSIGN_OR_RETURN(
+            Verdict verdict,
+            give_up(context, "triggers_missing",
+                    fmt::format("{} of the {} triggers that keep the new table in step are there, "
+                                "so rows may differ: not swapped",
+                                triggers.size(), kTriggerCount)));
+        return std::optional(std::move(verdict));
+    }
+    const auto alter = alter_specification(context.job.ddl_statement);
+    const bool risky = !alter.ok() || may_lose_duplicates(alter->specification);
+    if (!risky && is_known_copied(context)) {
+        return std::optional<Verdict>();
+    }
+    return compare_counts(context, shadow);
+}
+
+Status analyze(Context& context, const std::string& shadow) {
+    // The first queries after the swap must not meet a table without statistics.
+    ASSIGN_OR_RETURN(Connection connection, context.database.connect("analyze", kAnalyzeTimeout));
+    return connection.execute("ANALYZE NO_WRITE_TO_BINLOG TABLE " +
+                              qualified_name(context.db(), shadow));
+}
+
+}  // namespace
+
+Result<Verdict> run_rename(Context& context) {
+    context.reporter.phase("preflight");
+    RETURN_IF_ERROR(context.database.open());
+    RETURN_IF_ERROR(stop_old_statements(context, OldDdl::kKill));
+    RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
+    ASSIGN_OR_RETURN(SwapState swap, look_at_swap(context));
+    if (swap.happened) {
+        return finish_after_swap(context, swap);
+    }
+    if (swap.shadow.empty()) {
+        return give_up(context, "shadow_missing", "the new table is not there: not swapped");
+    }
+    ASSIGN_OR_RETURN(auto wrong, verify(context, swap.shadow));
+    if (wrong) {
+        return *wrong;
+    }
+    context.reporter.phase("analyze");
+    RETURN_IF_ERROR(analyze(context, swap.shadow));
+    // The looks above may have been long ones.
+    RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
+    context.reporter.phase("swap");
+    ASSIGN_OR_RETURN(auto ended, swap_tables(context, swap.shadow));
+    if (ended) {
+        return *ended;
+    }
+    swap.old = context.history.swap ? context.history.swap->old : "";
+    return finish_after_swap(context, swap);
+}
+
+}  // namespace shift

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "worker/context.h"
+#include "worker/verdict.h"
+
+// One function per step of a migration. A Verdict ends the attempt; an Error is trouble that the
+// step has no own answer for and becomes one by verdict_of_error(). Every step can be run again
+// from any point at which an earlier attempt of it died.
+
+namespace shift {
+
+Result<Verdict> run_prepare(Context& context);  // status 0
+Result<Verdict> run_copy(Context& context);     // status 3, pt-osc up to the swap
+Result<Verdict> run_direct(Context& context);   // status 3, one statement on the table itself
+Result<Verdict> run_rename(Context& context);   // status 5
+Result<Verdict> run_pause(Context& context);    // status 11
+Result<Verdict> run_cancel(Context& context);   // status 9
+
+// True when the step works by one direct statement instead of a copy.
+bool is_direct(const Job& job);
+
+}  // namespace shift

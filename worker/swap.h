@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "worker/context.h"
+#include "worker/verdict.h"
+
+namespace shift {
+
+// What the server says about the swap of this migration.
+struct SwapState {
+    bool happened = false;
+    std::string shadow;  // exists when not happened; "" = there is none
+    std::string old;     // the original's name after the swap; "" = unknown or gone already
+};
+// By looking: the shadow exists = not yet; it does not, and a swap was announced or our triggers
+// sit on another table than the migration's = done.
+Result<SwapState> look_at_swap(Context& context);
+
+// Swaps the tables in one statement under 1 s lock waits. nullopt: it has happened.
+Result<std::optional<Verdict>> swap_tables(Context& context, const std::string& shadow);
+
+// Everything after the swap, in order, each part skipped when it is done already: our triggers
+// (they moved with the old table), old table to trash or dropped, statistics, final insert.
+Result<Verdict> finish_after_swap(Context& context, const SwapState& swap);
+
+}  // namespace shift
