@@ -10,14 +10,15 @@
 
 namespace shift {
 
-// What the parser of the shift API says about a DDL statement: how it may run, what it does to which
-// table, and its normal form. Pure: no I/O except what a DdlTarget does when it is asked.
+// What the parser of the shift API says about a DDL statement: how it may run, what it does to
+// which table, and its normal form. Pure: no I/O except what a DdlTarget does when it is asked.
 //
 // The parser accepts everything the original's grammar (square/mysql-parser 0.0.3 with the hooks of
 // ui/app/services/osc_parser.rb) accepts, with the same answer and the same error texts, and more
 // where that is safe: column attributes in any order, JSON and other modern types, generated
 // columns, RENAME COLUMN/INDEX, ALGORITHM/LOCK, any backticked name, words that the server does not
-// reserve as names, multi-line comments. What it still refuses, it refuses with the original's text.
+// reserve as names, multi-line comments. What it still refuses, it refuses with the original's
+// text.
 
 enum class DdlRun : int {  // numbers of `initial_runtype` and `runtype` in the API
     kUndecided = 0,
