@@ -26,10 +26,11 @@ Verdict prepared() {
     return done(Outcome::kPrepared);
 }
 
-Result<Verdict> judge_dry_run_verdict(Context& context, const OscRun& run) {
+Result<Verdict> judge_dry_run_verdict(Context& context, const OscPlan& plan, const OscRun& run) {
     // The tool drops the new table itself unless it was stopped midway.
     RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
     RETURN_IF_ERROR(remove_ours(context, false));
+    context.reporter.fact("dropped", {{"db", context.db()}, {"table", plan.shadow}});
     if (run.stopped) {
         return done(Outcome::kStopped, "stopped during the dry run");
     }
@@ -82,7 +83,7 @@ Result<Verdict> dry_run(Context& context) {
     hooks.on_tick = [&context] { return context.database.keep_alive(); };
     hooks.wants_stop = [&context] { return context.stop.is_urgent(); };
     ASSIGN_OR_RETURN(const OscRun run, run_osc(context, osc_dry_run_argv(plan), hooks));
-    return judge_dry_run_verdict(context, run);
+    return judge_dry_run_verdict(context, plan, run);
 }
 
 Result<Verdict> prepare_alter(Context& context) {
