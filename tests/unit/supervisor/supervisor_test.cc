@@ -1,0 +1,358 @@
+#include <signal.h>
+
+#include <algorithm>
+
+#include "tests/unit/supervisor/world.h"
+
+namespace shift {
+namespace {
+
+using Fault = FakeUpstream::Fault;
+
+TEST_F(World, PrepareIsClaimedRunAndTold) {
+    api.add(1, 0);
+    run();
+    EXPECT_EQ(worker(1).job.step, Step::kPrepare);
+    EXPECT_EQ(api.at(1)["run_host"], "us");
+    FakeWorkers::say(worker(1), event::kStats,
+                     {{"when", "start"}, {"table_rows", 7}, {"table_size", 8}, {"index_size", 9}});
+    FakeWorkers::end(worker(1), "prepared");
+    run();
+    EXPECT_EQ(api_status(1), 1);
+    EXPECT_EQ(api.at(1)["table_rows_start"], 7);
+    EXPECT_EQ(api.at(1)["run_host"], nullptr);
+    EXPECT_EQ(api.count("POST migrations/next_step"), 1U);
+    EXPECT_TRUE(worker(1).closed);
+}
+
+TEST_F(World, CopyReportsAndHandsOnInOrder) {
+    api.add(1, 3);
+    run();
+    workers.logs[1] = "[x] stdout: hello\n";
+    workers.states[1] = "step: copy\n";
+    FakeWorkers::say(worker(1), event::kProgress, {{"percent", 41.7}});
+    run();
+    EXPECT_EQ(api.at(1)["copy_percentage"], 41);
+    workers.states[1] = "step: copied\n";
+    FakeWorkers::end(worker(1), "copied");
+    run();
+    EXPECT_EQ(api_status(1), 4);
+    EXPECT_EQ(api.at(1)["copy_percentage"], 100);
+    EXPECT_EQ((api.files[{1, "0"}]), "[x] stdout: hello\n");
+    EXPECT_EQ((api.files[{1, "1"}]), "step: copied\n");
+    const auto& calls = api.calls;
+    const auto last = [&](const char* call) {
+        return std::find(calls.rbegin(), calls.rend(), call).base() - calls.begin();
+    };
+    EXPECT_LT(last("POST migrations/append_to_file"), last("POST migrations/unpin_run_host"));
+    EXPECT_LT(last("POST migrations/write_file"), last("POST migrations/unpin_run_host"));
+    EXPECT_LT(last("POST migrations/unpin_run_host"), last("POST migrations/next_step"));
+}
+
+TEST_F(World, TwoRunsForABusyHostDoNotHideAPrepareAndACancel) {
+    config.max_running_per_host = 1;
+    restart();
+    api.add(1, 3);
+    run();
+    ASSERT_EQ(workers.living(1), 1U);
+    api.add(2, 3);
+    api.add(3, 3);
+    api.add(4, 0);
+    api.add(5, 9);
+    run(25);  // one poll interval is at most 20 s
+    EXPECT_EQ(workers.of(2), nullptr);
+    EXPECT_EQ(workers.of(3), nullptr);
+    ASSERT_NE(workers.of(4), nullptr);
+    ASSERT_NE(workers.of(5), nullptr);
+    EXPECT_EQ(status_of(2)["state"], "waiting");
+    EXPECT_NE(status_of(2)["reason"].get<std::string>().find("waiting for slot"),
+              std::string::npos);
+    FakeWorkers::end(worker(1), "copied");
+    run();
+    EXPECT_EQ(workers.living(2) + workers.living(3), 1U);
+}
+
+TEST_F(World, ALostUnstageAnswerIsAskedAgainAndStillRunsOnce) {
+    for (const bool rails : {false, true}) {
+        const MigrationId id = rails ? 2 : 1;
+        api.speaks_claim_id = !rails;
+        api.add(id, 0);
+        int lost = 0;
+        api.fault = [&](const ApiRequest& request) {
+            return request.path == "migrations/unstage" && lost++ == 0 ? Fault::kLoseAnswer
+                                                                       : Fault::kNone;
+        };
+        run(rails ? 120 : 30);  // on Rails the claim_grace has to pass
+        ASSERT_NE(workers.of(id), nullptr) << "rails: " << rails;
+        FakeWorkers::end(worker(id), "prepared");
+        run();
+        EXPECT_EQ(api_status(id), 1);
+    }
+}
+
+TEST_F(World, AnotherRunnersPinIsLeftAlone) {
+    api.add(1, 3)["run_host"] = "them";
+    api.add(2, 0);
+    run();
+    EXPECT_EQ(workers.of(1), nullptr);
+    EXPECT_EQ(api.at(1)["staged"], true);
+    EXPECT_NE(workers.of(2), nullptr);
+}
+
+TEST_F(World, AnItemThatCannotBeReadDoesNotBlockItsNeighbour) {
+    api.add(1, 0)["host"] = Json::array();
+    api.add(2, 0);
+    run();
+    EXPECT_EQ(workers.of(1), nullptr);
+    EXPECT_NE(workers.of(2), nullptr);
+    const Json status = *supervisor->command("status", Json::object());
+    ASSERT_EQ(status["skipped"].size(), 1U);
+    EXPECT_NE(status["skipped"][0]["why"].get<std::string>().find("host"), std::string::npos);
+}
+
+TEST_F(World, PauseOfARunningCopyStopsItThenPauses) {
+    api.add(1, 3);
+    run();
+    FakeWorkers::Worker& copy = worker(1);
+    api.stage(1, 11);
+    run(25);
+    ASSERT_FALSE(copy.stops.empty());
+    EXPECT_EQ(copy.stops.front(), "pause");
+    EXPECT_EQ(&worker(1), &copy) << "the pause step waits for the copy to end";
+    FakeWorkers::end(copy, "stopped");
+    run();
+    EXPECT_EQ(worker(1).job.step, Step::kPause);
+    FakeWorkers::end(worker(1), "paused");
+    run();
+    EXPECT_EQ(api_status(1), 12);
+}
+
+TEST_F(World, ACancelThatCameTooLateIsAnsweredByComplete) {
+    api.add(1, 5);
+    run();
+    FakeWorkers::say(worker(1), event::kNoReturn, {{"what", "swap"}});
+    api.stage(1, 9);
+    run(25);
+    FakeWorkers::end(worker(1), "completed");
+    run();
+    EXPECT_EQ(api_status(1), 8);
+    EXPECT_EQ(api.count("POST migrations/complete"), 1U);
+}
+
+TEST_F(World, CancelTellsNothingButUnpins) {
+    api.add(1, 9);
+    run();
+    FakeWorkers::end(worker(1), "cancelled");
+    run();
+    EXPECT_EQ(api_status(1), 9);
+    EXPECT_EQ(api.at(1)["run_host"], nullptr);
+    EXPECT_EQ(status_of(1)["state"], "handed on");
+}
+
+TEST_F(World, KilledAtAnyMomentATransitionIsToldOnce) {
+    // The supervisor dies after every possible number of turns; the answer in flight is lost.
+    for (int turns = 1; turns < 60; ++turns) {
+        const MigrationId id = turns;
+        api.add(id, 0);
+        for (int i = 0; i < turns; ++i) {
+            supervisor->tick();
+            api.deliver();
+            clock.advance(Millis(100));
+            if (FakeWorkers::Worker* found = workers.of(id);
+                found != nullptr && found->life == Workers::Life::kAlive && i > turns / 2) {
+                FakeWorkers::end(*found, "prepared");
+            }
+        }
+        supervisor->tick();  // intents may be committed, calls on their way ...
+        restart();           // ... whose answers nobody reads
+        run(40);
+        if (workers.of(id)->life == Workers::Life::kAlive) {
+            FakeWorkers::end(worker(id), "prepared");
+        }
+        run(40);
+        EXPECT_EQ(api_status(id), 1) << "killed after " << turns << " turns";
+        EXPECT_EQ(workers.living(id), 0U);
+        EXPECT_EQ(api.count("POST migrations/next_step"), static_cast<std::size_t>(turns));
+    }
+}
+
+TEST_F(World, NothingIsToldWhileTheJournalCannotBeWritten) {
+    api.add(1, 0);
+    run();
+    FakeWorkers::end(worker(1), "prepared");
+    MemoryJournal::disk_full = true;
+    run(30);
+    EXPECT_EQ(api_status(1), 0);
+    EXPECT_FALSE((*supervisor->command("status", Json::object()))["journal_error"].is_null());
+    EXPECT_FALSE(supervisor->command("drain", Json::object()).ok());
+    MemoryJournal::disk_full = false;
+    run(30);
+    EXPECT_EQ(api_status(1), 1);
+}
+
+TEST_F(World, AJournalThatStaysBrokenEndsTheDaemonAfterTenMinutes) {
+    MemoryJournal::disk_full = true;
+    api.add(1, 0);
+    run(9 * 60);
+    EXPECT_FALSE(supervisor->wants_exit());
+    run(2 * 60);
+    EXPECT_TRUE(supervisor->wants_exit());
+}
+
+TEST_F(World, AWorkerThatDiesWithoutAWordIsTriedAgainThenFails) {
+    config.attempts_max = 3;
+    restart();
+    api.add(1, 0);
+    for (int i = 0; i < 3; ++i) {
+        run(20);
+        ASSERT_EQ(workers.living(1), 1U) << "try " << i;
+        worker(1).life = Workers::Life::kDead;
+    }
+    run(20);
+    EXPECT_EQ(workers.all.size(), 3U);
+    EXPECT_EQ(api_status(1), 10);
+}
+
+TEST_F(World, ARenameIsNeverGivenUp) {
+    api.add(1, 5);
+    for (int i = 0; i < 12; ++i) {
+        run(320);
+        ASSERT_EQ(workers.living(1), 1U) << "try " << i;
+        FakeWorkers::end(worker(1), "retry", "lock wait timeout");
+    }
+    run(1);
+    EXPECT_EQ(api_status(1), 5);
+    EXPECT_EQ(status_of(1)["reason"], "lock wait timeout");
+}
+
+TEST_F(World, DrainOffersCopiesLetsOtherStepsFinishAndSurvivesARestart) {
+    api.add(1, 3);
+    auto& rename = api.add(2, 5);
+    rename["host"] = "db2";
+    run();
+    ASSERT_TRUE(supervisor->command("drain", Json::object()).ok());
+    run();
+    EXPECT_EQ(worker(1).stops.front(), "drain");
+    EXPECT_TRUE(worker(2).stops.empty());
+    restart();
+    run();
+    FakeWorkers::end(worker(1), "stopped");
+    FakeWorkers::end(worker(2), "completed");
+    run();
+    EXPECT_EQ(api_status(1), 3);
+    EXPECT_EQ(api.at(1)["staged"], true);
+    EXPECT_EQ(api.at(1)["run_host"], nullptr);
+    EXPECT_EQ(api_status(2), 8);
+    const Json status = *supervisor->command("status", Json::object());
+    EXPECT_EQ(status["state"], "draining");
+    EXPECT_EQ(status["drain"]["owed"], 0);
+    run(60);
+    EXPECT_EQ(workers.living(1), 0U) << "no claims while draining";
+    ASSERT_TRUE(supervisor->command("undrain", Json::object()).ok());
+    run();
+    EXPECT_EQ(workers.living(1), 1U);
+}
+
+TEST_F(World, DrainKeepLeavesTheCopyPinnedHere) {
+    api.add(1, 3);
+    run();
+    ASSERT_TRUE(supervisor->command("drain", {{"keep", true}}).ok());
+    run();
+    FakeWorkers::end(worker(1), "stopped");
+    run(30);
+    EXPECT_EQ(api.at(1)["run_host"], "us");
+    EXPECT_EQ(workers.living(1), 0U);
+    ASSERT_TRUE(supervisor->command("undrain", Json::object()).ok());
+    run();
+    EXPECT_EQ(workers.living(1), 1U);
+}
+
+TEST_F(World, TheStopFileHandsCopiesOn) {
+    api.add(1, 3);
+    run();
+    workers.stop_file = true;
+    run();
+    EXPECT_EQ(worker(1).stops.front(), "drain");
+    FakeWorkers::end(worker(1), "stopped");
+    run();
+    EXPECT_EQ(api.at(1)["staged"], true);
+    workers.stop_file = false;
+    run();
+    EXPECT_EQ(workers.living(1), 1U);
+}
+
+TEST_F(World, AMigrationTakenOverElsewhereIsStoppedAndNothingIsTold) {
+    api.add(1, 3);
+    run();
+    api.at(1)["run_host"] = "them";
+    run(200);
+    ASSERT_FALSE(worker(1).stops.empty());
+    FakeWorkers::end(worker(1), "stopped");
+    const auto before = api.at(1);
+    run();
+    EXPECT_EQ(api.at(1), before);
+    EXPECT_EQ(status_of(1)["state"], "let go");
+}
+
+TEST_F(World, ARefusedTransitionIsRetriedWithAShorterMessageUntilItIsTaken) {
+    api.add(1, 0);
+    run();
+    FakeWorkers::end(worker(1), "failed", "caf\xc3\xa9 is closed");
+    std::vector<std::string> messages;
+    api.fault = [&](const ApiRequest& request) {
+        if (request.path != "migrations/fail") {
+            return Fault::kNone;
+        }
+        messages.push_back(request.body["error_message"]);
+        return messages.size() < 4 ? Fault::kServerError : Fault::kNone;
+    };
+    run(60);
+    EXPECT_EQ(api_status(1), 10);
+    EXPECT_EQ(messages.front(), "caf\xc3\xa9 is closed");
+    EXPECT_EQ(messages.back().find('\xc3'), std::string::npos);
+}
+
+TEST_F(World, CompleteIsOwedAfterThePointOfNoReturnWhateverTheStatus) {
+    api.add(1, 5);
+    run();
+    FakeWorkers::say(worker(1), event::kNoReturn, {{"what", "swap"}});
+    FakeWorkers::end(worker(1), "completed");
+    api.at(1)["status"] = 13;
+    run();
+    EXPECT_EQ(api_status(1), 8);
+}
+
+TEST_F(World, BadCustomOptionsFailThePrepareWithTheReason) {
+    api.add(1, 0)["custom_options"] = R"({"max_threads_running":"many"})";
+    run();
+    EXPECT_EQ(api_status(1), 10);
+    EXPECT_NE(api.at(1)["error_message"].get<std::string>().find("max_threads_running"),
+              std::string::npos);
+}
+
+TEST_F(World, TheStopLadderEndsInKill) {
+    api.add(1, 3);
+    run();
+    api.stage(1, 9);
+    run(25);
+    EXPECT_TRUE(workers.signals.empty());
+    run(65);
+    EXPECT_EQ(workers.signals, (std::vector<int>{SIGTERM, SIGKILL}));
+}
+
+TEST_F(World, AnOrphanEngineIsEndedBeforeTheNextAttempt) {
+    api.add(1, 3);
+    run();
+    worker(1).life = Workers::Life::kOrphanEngine;
+    run(5);
+    EXPECT_EQ(workers.signals, (std::vector<int>{SIGTERM}));
+    EXPECT_EQ(workers.all.size(), 1U);
+    run(11);
+    EXPECT_EQ(workers.signals, (std::vector<int>{SIGTERM, SIGKILL}));
+    worker(1).life = Workers::Life::kDead;
+    run(20);
+    EXPECT_EQ(workers.all.size(), 2U);
+}
+
+}  // namespace
+}  // namespace shift
