@@ -10,13 +10,15 @@
 namespace shift {
 namespace {
 
-constexpr std::chrono::seconds kPingEvery{20};
+constexpr std::chrono::seconds kLookPingEvery{20};  // wait_timeout is 120 s
+// Losing the lock's session means losing the lock: worth noticing soon.
+constexpr std::chrono::seconds kLockPingEvery{2};
 constexpr std::chrono::seconds kLookTimeout{60};
 constexpr std::chrono::seconds kKillAfterDdl{60};  // the KILL at ddl_timeout comes first
 constexpr std::chrono::milliseconds kLockPause{1000};
 
-bool is_idle(const Connection& connection) {
-    return std::chrono::steady_clock::now() - connection.last_used() >= kPingEvery;
+bool is_idle(const Connection& connection, std::chrono::seconds limit) {
+    return std::chrono::steady_clock::now() - connection.last_used() >= limit;
 }
 
 }  // namespace
@@ -46,7 +48,7 @@ Status Database::open() {
 }
 
 Result<Connection*> Database::look() {
-    if (look_ && is_idle(*look_)) {
+    if (look_ && is_idle(*look_, kLookPingEvery)) {
         (void)look_->ping().ok();  // a session that is gone says so and is replaced below
     }
     if (!look_ || look_->lost()) {
@@ -94,13 +96,13 @@ Result<Connection*> Database::locked() {
 }
 
 Status Database::keep_alive() {
-    if (look_ && !look_->lost() && is_idle(*look_)) {
+    if (look_ && !look_->lost() && is_idle(*look_, kLookPingEvery)) {
         (void)look_->ping().ok();
     }
     if (!locked_) {
         return Ok{};
     }
-    if (is_idle(*locked_)) {
+    if (is_idle(*locked_, kLockPingEvery)) {
         RETURN_IF_ERROR(locked_->ping());
     }
     if (locked_->lost()) {

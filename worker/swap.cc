@@ -51,12 +51,13 @@ std::string announced_old(const Context& context) {
 }
 
 Status announce(Context& context, const std::string& shadow, const std::string& old) {
-    if (context.state) {
-        StateFile state = *context.state;
-        state.step = "rename";
-        state.old_tbl = old;
-        save_state(context, std::move(state));
-    }
+    StateFile state = context.state.value_or(StateFile{});
+    state.step = "rename";
+    state.db = context.db();
+    state.orig_tbl = context.table;
+    state.mig_tbl = shadow;
+    state.old_tbl = old;
+    save_state(context, std::move(state));
     context.history.swap = History::Swap{shadow, old};
     return context.reporter.intent(
         "swap", {{"db", context.db()}, {"table", context.table}, {"shadow", shadow}, {"old", old}});

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -67,6 +68,24 @@ Status execute_timed(Context& context, Connection& connection, const std::string
                      std::chrono::seconds timeout) {
     const Watcher watcher(context, connection.thread_id(), timeout);
     return connection.execute(sql);
+}
+
+Status while_keeping_lock(Context& context, Connection& connection,
+                          const std::function<Status()>& work) {
+    const std::uint64_t thread_id = connection.thread_id();
+    std::future<Status> answer = std::async(std::launch::async, work);
+    Status kept = Ok{};
+    while (answer.wait_for(kPoll) != std::future_status::ready) {
+        if (kept.ok()) {
+            kept = context.database.keep_alive();
+        }
+        if (!kept.ok() || context.stop.is_urgent()) {
+            (void)context.database.kill_own_statement(thread_id).ok();
+        }
+    }
+    Status done = answer.get();
+    RETURN_IF_ERROR(kept);
+    return done;
 }
 
 Status wait_for_thread(Context& context, std::uint64_t thread_id) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "worker/context.h"
@@ -13,6 +14,12 @@ namespace shift {
 // error of code kDeadline and the caller looks at what happened.
 Status execute_timed(Context& context, Connection& connection, const std::string& sql,
                      std::chrono::seconds timeout);
+
+// Runs `work`, which blocks on `connection` for long, beside a loop that keeps the database lock's
+// session alive. An urgent stop, or the loss of the lock, ends the statement with KILL QUERY.
+// REQUIRES: `work` uses no other session of the attempt.
+Status while_keeping_lock(Context& context, Connection& connection,
+                          const std::function<Status()>& work);
 
 // Waits until a server thread of ours whose connection broke is gone; an urgent stop or ddl_timeout
 // kills it. Errors: kUnavailable - it does not end; as errc_of_mysql().

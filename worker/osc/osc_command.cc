@@ -97,7 +97,7 @@ std::vector<std::string> osc_environment(const std::string& home, const std::str
 
 Result<std::string> find_program(const std::string& program, std::string_view path) {
     if (program.empty()) {
-        return Error{Errc::kNotFound, "no path of pt-online-schema-change is configured"};
+        return Error{Errc::kNotFound, "no pt-online-schema-change is configured"};
     }
     if (program.find('/') != std::string::npos) {
         if (!is_regular_file(program)) {
@@ -115,7 +115,7 @@ Result<std::string> find_program(const std::string& program, std::string_view pa
             return candidate;
         }
     }
-    return Error{Errc::kNotFound, fmt::format("{}: not found in PATH ({})", program, path)};
+    return Error{Errc::kNotFound, program + ": not found in PATH"};
 }
 
 }  // namespace shift

@@ -41,6 +41,9 @@ OscJudgement judge_failure(const ExitStatus& exit, const OscSummary& summary) {
         judgement.verdict = OscVerdict::kLockWait;
     } else if (!summary.interrupted.empty() || (exit.signaled && exit.number != SIGSEGV)) {
         judgement.verdict = OscVerdict::kTerminated;
+        judgement.reason = summary.interrupted.empty()
+                               ? fmt::format("killed by {}", exit.text())
+                               : fmt::format("stopped by SIG{}", summary.interrupted);
     } else if (!summary.errors.empty()) {
         judgement.verdict = OscVerdict::kRefused;
     } else {

@@ -110,7 +110,11 @@ Result<OscPlan> make_osc_plan(Context& context) {
                      "ALTER IGNORE TABLE loses duplicate rows silently and cannot be run by "
                      "pt-online-schema-change: leave IGNORE out"};
     }
-    ASSIGN_OR_RETURN(plan.binary, find_program(job.pt_osc_path, search_path()));
+    auto binary = find_program(job.pt_osc_path, search_path());
+    if (!binary.ok()) {
+        return std::move(binary).error().within("pt_osc_path");
+    }
+    plan.binary = std::move(binary).value();
     plan.host = job.host;
     plan.port = job.port;
     plan.defaults_file = job.pt_osc_defaults_file;

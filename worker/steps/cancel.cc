@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
+#include "worker/final_insert.h"
 #include "worker/leftovers.h"
 #include "worker/steps/steps.h"
 #include "worker/swap.h"
@@ -51,7 +52,15 @@ Result<Verdict> run_cancel(Context& context) {
     if (changed || swap.happened) {
         context.reporter.remark("the cancel came too late: the table was changed already",
                                 LogLevel::kWarn);
+    }
+    if (swap.happened) {
         return finish_after_swap(context, swap);
+    }
+    if (changed) {
+        context.reporter.fact("ddl", {{"state", "done"}});
+        context.reporter.no_return("ddl");
+        auto wrong = run_final_insert(context);
+        return wrong ? *wrong : done(Outcome::kCompleted);
     }
     RETURN_IF_ERROR(remove_ours(context, context.job.enable_trash));
     return done(Outcome::kCancelled);

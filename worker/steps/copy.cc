@@ -12,6 +12,7 @@
 #include "worker/state.h"
 #include "worker/steps/preflight.h"
 #include "worker/steps/steps.h"
+#include "worker/timed_statement.h"
 
 // Status 3, long: pt-osc copies up to the swap and leaves shadow table and triggers in place.
 //
@@ -170,8 +171,11 @@ Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan
     }
     context.reporter.phase("row count");
     ASSIGN_OR_RETURN(Connection counter, context.database.connect("row count", kCountTimeout));
-    ASSIGN_OR_RETURN(const RowCounts counts,
-                     count_rows(counter, context.db(), context.table, plan.shadow));
+    RowCounts counts;
+    RETURN_IF_ERROR(while_keeping_lock(context, counter, [&]() -> Status {
+        ASSIGN_OR_RETURN(counts, count_rows(counter, context.db(), context.table, plan.shadow));
+        return Ok{};
+    }));
     context.reporter.remark(fmt::format("rows in one snapshot: {} in {}, {} in {}", counts.original,
                                         context.table, counts.shadow, plan.shadow));
     if (counts.original != counts.shadow) {
@@ -184,8 +188,9 @@ Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan
     return std::optional<Verdict>();
 }
 
-// The lock again after a long look (it may have lapsed meanwhile), then the end of the step.
+// "copied" is said under the lock only: had it been lost, someone else may have been at work.
 Result<Verdict> finish_copy(Context& context, const OscPlan& plan, CopyWatch& watch) {
+    RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
     ASSIGN_OR_RETURN(auto wrong, verify_copy(context, plan));
     if (wrong) {
         return *wrong;

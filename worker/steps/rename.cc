@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 
 #include "common/ddl.h"
+#include "common/text.h"
 #include "worker/alter_words.h"
 #include "worker/leftovers.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
 #include "worker/steps/steps.h"
 #include "worker/swap.h"
+#include "worker/timed_statement.h"
 
 // Status 5: verify, swap, clean up, final insert. Trouble with locks or the database never fails
 // the migration: the step is given back and tried again. Only a copy that is known to be unusable
@@ -35,9 +37,7 @@ bool is_known_copied(const Context& context) {
         return false;
     }
     const StateFile& state = *context.state;
-    if (state.engine.empty()) {  // the original's tool writes it at the end of the copy
-        return state.step == "copy" || state.step == "rename";
-    }
+    // The original's tool says "copy" in the middle of a copy too: then the rows are counted.
     return state.step == "copied" || state.step == "rename";
 }
 
@@ -46,8 +46,11 @@ bool is_known_copied(const Context& context) {
 Result<std::optional<Verdict>> compare_counts(Context& context, const std::string& shadow) {
     context.reporter.phase("row count");
     ASSIGN_OR_RETURN(Connection counter, context.database.connect("row count", kCountTimeout));
-    ASSIGN_OR_RETURN(const RowCounts counts,
-                     count_rows(counter, context.db(), context.table, shadow));
+    RowCounts counts;
+    RETURN_IF_ERROR(while_keeping_lock(context, counter, [&]() -> Status {
+        ASSIGN_OR_RETURN(counts, count_rows(counter, context.db(), context.table, shadow));
+        return Ok{};
+    }));
     if (counts.original == counts.shadow) {
         return std::optional<Verdict>();
     }
@@ -55,6 +58,26 @@ Result<std::optional<Verdict>> compare_counts(Context& context, const std::strin
                      give_up(context, "rows_missing",
                              fmt::format("the new table has {} rows, the original {}: not swapped",
                                          counts.shadow, counts.original)));
+    return std::optional(std::move(verdict));
+}
+
+// Somebody altered the original (the swap would undo it and lose data) or the shadow meanwhile.
+Result<std::optional<Verdict>> compare_definitions(Context& context, const std::string& shadow) {
+    const StateFile state = context.state.value_or(StateFile{});
+    if (state.orig_ddl_hash.empty() || state.new_ddl_hash.empty() || state.mig_tbl != shadow ||
+        state.server != context.database.server().id) {
+        return std::optional<Verdict>();
+    }
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const std::string original,
+                     table_definition(*look, context.db(), context.table));
+    ASSIGN_OR_RETURN(const std::string copy, table_definition(*look, context.db(), shadow));
+    if (fingerprint(original) == state.orig_ddl_hash && fingerprint(copy) == state.new_ddl_hash) {
+        return std::optional<Verdict>();
+    }
+    ASSIGN_OR_RETURN(Verdict verdict,
+                     give_up(context, "definition_changed",
+                             "the table's definition was changed since the copy: not swapped"));
     return std::optional(std::move(verdict));
 }
 
@@ -69,6 +92,10 @@ Result<std::optional<Verdict>> verify(Context& context, const std::string& shado
                                 triggers.size(), kTriggerCount)));
         return std::optional(std::move(verdict));
     }
+    ASSIGN_OR_RETURN(auto changed, compare_definitions(context, shadow));
+    if (changed) {
+        return changed;
+    }
     const auto alter = alter_specification(context.job.ddl_statement);
     const bool risky = !alter.ok() || may_lose_duplicates(alter->specification);
     if (!risky && is_known_copied(context)) {
@@ -80,8 +107,10 @@ Result<std::optional<Verdict>> verify(Context& context, const std::string& shado
 Status analyze(Context& context, const std::string& shadow) {
     // The first queries after the swap must not meet a table without statistics.
     ASSIGN_OR_RETURN(Connection connection, context.database.connect("analyze", kAnalyzeTimeout));
-    return connection.execute("ANALYZE NO_WRITE_TO_BINLOG TABLE " +
-                              qualified_name(context.db(), shadow));
+    return while_keeping_lock(context, connection, [&] {
+        return connection.execute("ANALYZE NO_WRITE_TO_BINLOG TABLE " +
+                                  qualified_name(context.db(), shadow));
+    });
 }
 
 }  // namespace
