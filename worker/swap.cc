@@ -140,6 +140,11 @@ Result<SwapState> look_at_swap(Context& context) {
         ASSIGN_OR_RETURN(const bool exists, table_exists(context, old));
         state.old = exists ? old : "";
     }
+    // Announced by us, but the old table is touched only after no_return was written: without
+    // either the swap never happened, and somebody removed the shadow by hand.
+    if (state.old.empty() && context.history.swap && !context.history.no_return) {
+        state.happened = false;
+    }
     return state;
 }
 
