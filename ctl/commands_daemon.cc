@@ -1,0 +1,231 @@
+#include "ctl/commands_daemon.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+namespace shift::ctl {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kDrainLook{1000};
+
+milliseconds to_millis(double seconds) {
+    return milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
+// The daemon may be newer than we are: nothing about the shape of its answer is taken for granted.
+Json drain_of(const Json& status) {
+    return status.is_object() ? status.value("drain", Json::object()) : Json::object();
+}
+
+const Json* find_migration(const Json& status, MigrationId id) {
+    const auto list = status.find("migrations");
+    if (list == status.end() || !list->is_array()) {
+        return nullptr;
+    }
+    for (const Json& migration : *list) {
+        if (get_int(migration, "id") == id) {
+            return &migration;
+        }
+    }
+    return nullptr;
+}
+
+// Prints one look; the exit code it stands for.
+int print_status(const Session& session, const StatusOptions& options, const Json& status) {
+    View view = session.view();
+    view.all = options.all;
+    if (!options.id) {
+        if (session.options().json) {
+            session.print_json(status);
+        } else {
+            session.print(render_status(status, view));
+        }
+        return kExitOk;
+    }
+    const Json* migration = find_migration(status, *options.id);
+    if (migration == nullptr) {
+        return Session::fail(
+            kExitFailed, fmt::format("status {}: the daemon has no such migration", *options.id),
+            fmt::format("shift-supervisorctl show {} asks the API", *options.id));
+    }
+    if (session.options().json) {
+        session.print_json(Json{{"migration", *migration}});
+    } else {
+        session.print(render_migration(*migration, view));
+    }
+    return kExitOk;
+}
+
+// Home, then every line cleared to its end, then the rest of the screen: no flicker.
+std::string redraw(const std::string& text) {
+    std::string out = "\x1b[H";
+    for (const char c : text) {
+        if (c == '\n') {
+            out += "\x1b[K";
+        }
+        out += c;
+    }
+    return out + "\x1b[J";
+}
+
+int watch(const Session& session, const std::string& socket, const StatusOptions& options) {
+    const InterruptGuard guard;
+    const bool full_screen = session.terminal().is_tty && !session.options().json;
+    if (full_screen) {
+        session.print("\x1b[2J");
+    }
+    for (bool first = true;; first = false) {
+        const auto status = Session::ask(socket, "status");
+        if (guard.interrupted()) {
+            return kExitOk;
+        }
+        if (!status.ok() && first) {
+            return Session::fail_daemon(socket, status.error());
+        }
+        if (status.ok() && (options.id || session.options().json || !full_screen)) {
+            if (full_screen) {
+                session.print("\x1b[H\x1b[J");
+            } else if (!first && !session.options().json) {
+                session.print("\n");
+            }
+            print_status(session, options, *status);
+        } else if (status.ok()) {
+            View view = session.view();
+            view.all = options.all;
+            session.print(redraw(render_status(*status, view)));
+        } else {
+            // A daemon that restarts comes back; its workers go on meanwhile.
+            Session::fail_daemon(socket, status.error());
+        }
+        if (!guard.wait(to_millis(*options.watch_s))) {
+            return kExitOk;
+        }
+    }
+}
+
+int print_drained(const Session& session, const Json& status) {
+    if (session.options().json) {
+        session.print_json(status);
+    } else {
+        session.print("drained: nothing is owed; the daemon may be stopped\n");
+    }
+    return kExitOk;
+}
+
+int wait_until_drained(const Session& session, const std::string& socket,
+                       const DrainOptions& options) {
+    const InterruptGuard guard;
+    const auto start = steady_clock::now();
+    std::string said;
+    for (;;) {
+        const auto status = Session::ask(socket, "status");
+        if (!status.ok()) {
+            return Session::fail_daemon(socket, status.error());
+        }
+        const Json drain = drain_of(*status);
+        if (!bool_or(drain, "active", false)) {
+            return Session::fail(kExitFailed, "drain: somebody ended it with undrain");
+        }
+        if (int_or(drain, "owed", 0) == 0) {
+            return print_drained(session, *status);
+        }
+        if (const std::string now = render_owed(*status); now != said) {
+            said = now;
+            if (!session.options().json) {
+                session.print(now + '\n');
+            }
+        }
+        const bool late =
+            options.timeout_s && steady_clock::now() - start >= to_millis(*options.timeout_s);
+        if (late) {
+            return Session::fail(kExitTryAgain, "drain: " + said + " after the timeout",
+                                 "the drain goes on; wait with drain --wait, end it with undrain");
+        }
+        if (!guard.wait(kDrainLook)) {
+            return Session::fail(kExitTryAgain, "drain: interrupted, " + said,
+                                 "the drain goes on; end it with undrain");
+        }
+    }
+}
+
+}  // namespace
+
+int run_status(const Session& session, const StatusOptions& options) {
+    const auto socket = session.socket_path();
+    if (!socket.ok()) {
+        return session.fail_config(socket.error());
+    }
+    if (options.watch_s) {
+        return watch(session, *socket, options);
+    }
+    const auto status = Session::ask(*socket, "status");
+    if (!status.ok()) {
+        return Session::fail_daemon(*socket, status.error());
+    }
+    return print_status(session, options, *status);
+}
+
+int run_drain(const Session& session, const DrainOptions& options) {
+    const auto socket = session.socket_path();
+    if (!socket.ok()) {
+        return session.fail_config(socket.error());
+    }
+    const auto answer = Session::ask(*socket, "drain", Json{{"keep", options.keep}});
+    if (!answer.ok()) {
+        return Session::fail_daemon(*socket, answer.error());
+    }
+    if (options.wait) {
+        return wait_until_drained(session, *socket, options);
+    }
+    if (session.options().json) {
+        session.print_json(answer->is_object() ? *answer : Json::object());
+    } else {
+        session.print(fmt::format("draining: no new work is taken, {}\n", render_owed(*answer)));
+        session.print("next: wait with drain --wait, end it with undrain\n");
+    }
+    return kExitOk;
+}
+
+int run_undrain(const Session& session) {
+    const auto socket = session.socket_path();
+    if (!socket.ok()) {
+        return session.fail_config(socket.error());
+    }
+    const auto answer = Session::ask(*socket, "undrain");
+    if (!answer.ok()) {
+        return Session::fail_daemon(*socket, answer.error());
+    }
+    const Json drain = drain_of(*answer);
+    if (session.options().json) {
+        session.print_json(answer->is_object() ? *answer : Json::object());
+    } else if (bool_or(drain, "active", false)) {
+        session.print("the stop file still holds the daemon; remove it to take work again\n");
+    } else {
+        session.print("the daemon takes work again\n");
+    }
+    return kExitOk;
+}
+
+int run_version(const Session& session) {
+    const auto socket = session.socket_path();
+    const auto daemon =
+        socket.ok() ? Session::ask(*socket, "version") : Result<Json>(Error(socket.error()));
+    if (session.options().json) {
+        session.print_json(
+            Json{{"version", SHIFT_VERSION}, {"daemon", daemon.ok() ? *daemon : Json()}});
+        return kExitOk;
+    }
+    session.print("shift-supervisorctl " SHIFT_VERSION "\n");
+    session.print(daemon.ok()
+                      ? fmt::format("shift-supervisord {} (pid {})\n",
+                                    one_line(string_or(*daemon, "version", "?")),
+                                    int_or(*daemon, "pid", 0))
+                      : fmt::format("no daemon answers: {}\n", one_line(daemon.error().message)));
+    return kExitOk;
+}
+
+}  // namespace shift::ctl

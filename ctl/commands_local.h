@@ -1,0 +1,14 @@
+#pragma once
+
+#include "ctl/session.h"
+
+namespace shift::ctl {
+
+// The log of a migration: the local file if this host has one, else what the API was sent. With
+// `follow`, prints what is added until Ctrl-C.
+int run_log(const Session& session, MigrationId id, bool follow);
+
+// Reads the configuration as the daemon would and says what it came to.
+int run_check_config(const Session& session);
+
+}  // namespace shift::ctl

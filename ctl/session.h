@@ -1,0 +1,64 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/config.h"
+#include "common/exit_code.h"
+#include "common/json.h"
+#include "common/result.h"
+#include "ctl/api_client.h"
+#include "ctl/render.h"
+#include "ctl/terminal.h"
+
+namespace shift::ctl {
+
+// Version of what --json prints: one object with "format" and the members documented in the
+// manual. Members may be added under the same number.
+inline constexpr int kJsonFormat = 1;
+
+struct GlobalOptions {
+    std::string config_path;  // "" = default_config_path()
+    std::string socket;
+    std::string api;
+    bool json = false;
+    bool no_color = false;
+};
+
+// What every verb needs: where the daemon and the API are, and how to print.
+class Session {
+  public:
+    explicit Session(GlobalOptions options);
+
+    const GlobalOptions& options() const { return options_; }
+    const Terminal& terminal() const { return terminal_; }
+    View view() const;
+
+    std::string config_path() const;
+    Result<Config> config() const;
+    // --socket, else the configuration's.
+    Result<std::string> socket_path() const;
+    // --api, else the configuration's; certificates from the configuration when there is one.
+    Result<ApiClient> api() const;
+    // One command to the daemon at `socket`.
+    static Result<Json> ask(const std::string& socket, const std::string& command,
+                            const Json& args = Json::object());
+
+    void print(std::string_view text) const;
+    // With "format" added; one line.
+    void print_json(Json object) const;
+
+    // Complaints: "shift-supervisorctl: what: why" and the next step, on stderr. Give the exit
+    // code.
+    static int fail(ExitCode code, const std::string& message, const std::string& next = "");
+    int fail_config(const Error& error) const;
+    static int fail_daemon(const std::string& socket, const Error& error);
+    static int fail_api(const std::string& what, const Error& error, const std::string& next = "");
+
+  private:
+    GlobalOptions options_;
+    Terminal terminal_;
+};
+
+}  // namespace shift::ctl
