@@ -1,7 +1,9 @@
 #include "api/server.h"
 
+#include <dirent.h>
 #include <fmt/format.h>
 #include <httplib.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <chrono>
@@ -137,8 +139,8 @@ bool is_cross_site(const httplib::Request& request) {
 
 // Reads the body, into `params` when it is multipart, else into `body`.
 // Errors: kInvalidArgument with the HTTP status in `native`.
-Status read_body(const httplib::Request& request, const httplib::ContentReader& reader,
-                 std::string& body, Params& params) {
+Status read_body(const httplib::Request& request, const httplib::Response& response,
+                 const httplib::ContentReader& reader, std::string& body, Params& params) {
     if (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding")) {
         return Ok{};
     }
@@ -176,10 +178,43 @@ Status read_body(const httplib::Request& request, const httplib::ContentReader& 
             return fits(length);
         });
     }
-    if (too_large) {
+    // The library sets the status of the response when it refuses a Content-Length itself.
+    if (too_large || (!good && response.status == 413)) {
         return Error{Errc::kInvalidArgument, "body is too large", 413};
     }
     return good ? Status(Ok{}) : Error{Errc::kInvalidArgument, "body cannot be read", 400};
+}
+
+// True for a connection that this process accepted on `port`.
+bool is_accepted_on(int fd, int port) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof(address);
+    int listening = 0;
+    socklen_t flag_length = sizeof(listening);
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0 ||
+        ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag_length) != 0 ||
+        listening != 0) {
+        return false;
+    }
+    // The port is at the same place in both families.
+    const bool internet = address.ss_family == AF_INET || address.ss_family == AF_INET6;
+    const auto* ipv4 = reinterpret_cast<const sockaddr_in*>(&address);
+    return internet && ntohs(ipv4->sin_port) == port;
+}
+
+// The library waits for kept-alive connections until they time out and gives no access to them.
+// With their reading side shut, idle ones end at once; a request under way is still answered.
+void end_idle_connections(int port) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc/self/fd"), &::closedir);
+    if (folder == nullptr) {
+        return;
+    }
+    while (const dirent* entry = ::readdir(folder.get())) {
+        const auto fd = leading_integer(entry->d_name);
+        if (fd && *fd > 2 && is_accepted_on(static_cast<int>(*fd), port)) {
+            (void)::shutdown(static_cast<int>(*fd), SHUT_RD);
+        }
+    }
 }
 
 }  // namespace
@@ -201,6 +236,7 @@ struct Server::Impl {
     httplib::Server http;
     std::atomic<bool> stop_wanted{false};
     std::atomic<bool> finished{false};
+    std::atomic<int> port{0};
 };
 
 // `rest` is what follows /api/v1/migrations, without slashes around it.
@@ -311,7 +347,8 @@ void Server::Impl::handle(const httplib::Request& request, httplib::Response& re
     Params params;
     std::string body;
     if (reader != nullptr) {
-        if (const Status status = read_body(request, *reader, body, params); !status.ok()) {
+        if (const Status status = read_body(request, response, *reader, body, params);
+            !status.ok()) {
             return send(response, plain_error(status.error().native, status.error().message));
         }
     }
@@ -424,6 +461,7 @@ Result<int> Server::bind(const std::string& host, int port) {
             Errc::kUnavailable,
             fmt::format("listen on {}:{}: the address is in use or not of this host", host, port)};
     }
+    impl_->port = bound;
     return bound;
 }
 
@@ -439,7 +477,8 @@ void Server::stop() {
         if (impl_->http.is_running()) {
             impl_->http.stop();
         }
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        end_idle_connections(impl_->port);
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
 }
 
