@@ -65,7 +65,7 @@ class TidyTest(unittest.TestCase):
     def test_foreign_headers(self):
         self.assertIn("foreign-header", self.source("#include <mysql.h>\n", "supervisor/core"))
         self.assertIn("foreign-header", self.source("#include <uv.h>\n"))
-        self.assertIn("foreign-header", self.source("#include <fmt/format.h>\n",
+        self.assertIn("foreign-header", self.source("#include <nlohmann/json.hpp>\n",
                                                     "supervisor/core"))
 
     def test_banned_calls(self):
