@@ -249,6 +249,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path, const Clock&
             return std::move(status).error().within(path);
         }
     }
+    // Keeps the -wal file over a clean stop: without it a read-only user cannot open the database.
+    int persist = 1;
+    sqlite3_file_control(database, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
     if (Status status = store->migrate(); !status.ok()) {
         return std::move(status).error().within(path);
     }
@@ -370,24 +373,17 @@ Result<MigrationRow> Store::insert(MigrationRow row) {
     return row;
 }
 
-Result<std::optional<Store::Changed>> Store::change(std::int64_t id, const char* what,
-                                                    const Step& step) {
-    return change_among_running(
-        id, what,
-        [&step](MigrationRow& row, const std::vector<MigrationRow>&) { return step(row); });
-}
-
-Result<std::optional<Store::Changed>> Store::change_among_running(std::int64_t id, const char* what,
-                                                                  const StepAmong& step) {
+Result<std::optional<Store::Changed>> Store::transit(
+    std::int64_t id, const char* what, const std::function<Result<bool>(MigrationRow&)>& step) {
     Transaction transaction(*this);
     RETURN_IF_ERROR(transaction.begin());
     ASSIGN_OR_RETURN(std::optional<MigrationRow> found, find_locked(id));
     if (!found) {
         return std::optional<Changed>();
     }
-    ASSIGN_OR_RETURN(const std::vector<MigrationRow> running, running_locked(found->cluster_name));
     MigrationRow row = *found;
-    if (!step(row, running)) {
+    ASSIGN_OR_RETURN(const bool moved, step(row));
+    if (!moved) {
         return std::optional(Changed{std::move(*found), false});
     }
     RETURN_IF_ERROR(save_locked(row));
@@ -397,6 +393,19 @@ Result<std::optional<Store::Changed>> Store::change_among_running(std::int64_t i
     }
     RETURN_IF_ERROR(transaction.commit());
     return std::optional(Changed{std::move(row), true});
+}
+
+Result<std::optional<Store::Changed>> Store::change(std::int64_t id, const char* what,
+                                                    const Step& step) {
+    return transit(id, what, [&step](MigrationRow& row) -> Result<bool> { return step(row); });
+}
+
+Result<std::optional<Store::Changed>> Store::change_among_running(std::int64_t id, const char* what,
+                                                                  const StepAmong& step) {
+    return transit(id, what, [this, &step](MigrationRow& row) -> Result<bool> {
+        ASSIGN_OR_RETURN(const std::vector<MigrationRow> running, running_locked(row.cluster_name));
+        return step(row, running);
+    });
 }
 
 Result<std::optional<Store::Changed>> Store::remove(

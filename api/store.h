@@ -96,6 +96,9 @@ class Store {
     Store(sqlite3* database, const Clock& clock) : database_(database), clock_(clock) {}
 
     Status migrate();
+    // The transition of one row in one transaction.
+    Result<std::optional<Changed>> transit(std::int64_t id, const char* what,
+                                           const std::function<Result<bool>(MigrationRow&)>& step);
     Status execute(const char* sql);
     Error failure(const char* what) const;
     Result<std::vector<MigrationRow>> rows(Statement& statement);
