@@ -199,7 +199,7 @@ std::vector<std::vector<std::string>> added_unique_keys(std::string_view specifi
         } else {
             continue;
         }
-        if (is_name(tokens, at) && !is_mark(tokens, at, '(')) {
+        if (is_name(tokens, at) && !is_word(tokens, at, "USING")) {
             ++at;  // the key's name
         }
         if (is_word(tokens, at, "USING")) {

@@ -106,6 +106,8 @@ bool is_error_text(std::string_view line) {
         "DBI connect(",
         "You are trying to add an unique key",
         "--check-alter failed",
+        "--alter appears to ",
+        "The tool should handle this",
         "You did not specify --alter-foreign-keys-method",
         "Failed to find a unique new",
         "Unknown option:",
