@@ -170,12 +170,15 @@ class Lexer {
             message += " (a quote is not closed)";
         } else if (look() == '/' && look(1) == '*') {
             message += " (a comment is not closed)";
+        } else if (look() == '-' && look(1) == '-') {
+            message += " (a comment with -- needs a blank after it)";
         }
         return refusal(std::move(message));
     }
 
     // Blanks and comments; false at a comment without an end. `/*! */` is dropped too, as the
-    // original does. `--` begins a comment only before a blank, as the server sees it.
+    // original does. `--` before anything but a blank is refused: a comment for the original, two
+    // minus signs for the server.
     bool skip_blanks() {
         while (at_ < text_.size()) {
             if (is_blank(look())) {
@@ -186,8 +189,10 @@ class Lexer {
                     return false;
                 }
                 at_ = end + 2;
-            } else if (look() == '#' || (look() == '-' && look(1) == '-' &&
-                                         (at_ + 2 >= text_.size() || is_blank(look(2))))) {
+            } else if (look() == '-' && look(1) == '-' && at_ + 2 < text_.size() &&
+                       !is_blank(look(2))) {
+                return false;
+            } else if (look() == '#' || (look() == '-' && look(1) == '-')) {
                 const std::size_t end = text_.find('\n', at_);
                 at_ = end == std::string::npos ? text_.size() : end;
             } else {
@@ -1618,11 +1623,17 @@ std::string Parser::toggled_statement() const {
     std::vector<Token> tokens = tokens_;
     for (const std::size_t index : dropped_key_tokens_) {
         std::string& text = tokens[index].text;
-        const std::size_t begin = tokens[index].kind == Kind::kQuotedName ? 1 : 0;
+        const bool quoted = tokens[index].kind == Kind::kQuotedName;
+        const std::size_t begin = quoted ? 1 : 0;
         if (text[begin] != '_') {
             text.insert(begin, 1, '_');
         } else if (tokens[index].value != "_") {
             text.erase(begin, 1);
+        }
+        // `_set` was a name without backticks, `set` is not.
+        const bool number = text.find_first_not_of("0123456789") == std::string::npos;
+        if (!quoted && (number || reserved_words().contains(upper(text)))) {
+            text = quote_identifier(text);
         }
     }
     return join(tokens, 0, tokens.size() - 1);

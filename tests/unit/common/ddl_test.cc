@@ -420,6 +420,13 @@ TEST(Ddl, OpenQuotesAndCommentsAreRefused) {
     EXPECT_EQ(error_of("ALTER TABLE t /* x"), "can not match: '/* x ' (a comment is not closed)");
 }
 
+TEST(Ddl, DashesThatMayOrMayNotBeACommentAreRefused) {
+    // A comment for the original, two minus signs for the server.
+    EXPECT_EQ(error_of("ALTER TABLE t ADD a INT DEFAULT 1--1"),
+              "can not match: '--1 ' (a comment with -- needs a blank after it)");
+    EXPECT_EQ(normal_form("ALTER TABLE t ADD a INT --"), "ALTER TABLE t ADD a INT");
+}
+
 // -- checks against the target --------------------------------------------------------------------
 
 TEST(Ddl, ExistenceIsCheckedWhateverIfExistsSays) {
@@ -644,6 +651,8 @@ TEST(Ddl, DroppedForeignKeysAreToggledAndBack) {
     EXPECT_EQ(parsed->dropped_foreign_keys, (std::vector<std::string>{"fk", "_f`k"}));
     EXPECT_EQ(toggle_dropped_foreign_keys(parsed->statement).value(), statement);
     EXPECT_EQ(toggle_dropped_foreign_keys("DROP TABLE t").value(), "DROP TABLE t");
+    EXPECT_EQ(normal_form("ALTER TABLE t DROP FOREIGN KEY _set"),
+              "ALTER TABLE t DROP FOREIGN KEY `set`");
 }
 
 TEST(AlterSpecification, IsWhatFollowsTheTableName) {
