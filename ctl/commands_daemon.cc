@@ -96,7 +96,9 @@ int watch(const Session& session, const std::string& socket, const StatusOptions
         } else if (status.ok()) {
             View view = session.view();
             view.all = options.all;
-            session.print(redraw(render_status(*status, view)));
+            // A line less than there is: the cursor rests below the last one.
+            const int rows = session.terminal().height > 1 ? session.terminal().height - 1 : 0;
+            session.print(redraw(fit_height(render_status(*status, view), rows)));
         } else {
             // A daemon that restarts comes back; its workers go on meanwhile.
             Session::fail_daemon(socket, status.error());

@@ -442,6 +442,18 @@ std::string fit_width(std::string_view text, std::size_t columns) {
     return out.append(kEllipsis);
 }
 
+std::string fit_height(const std::string& text, int rows) {
+    const auto lines = std::count(text.begin(), text.end(), '\n');
+    if (rows <= 0 || lines <= rows) {
+        return text;
+    }
+    std::size_t end = 0;
+    for (int row = 1; row < rows; ++row) {
+        end = text.find('\n', end) + 1;
+    }
+    return text.substr(0, end) + fmt::format("... {} more lines\n", lines - rows + 1);
+}
+
 std::string one_line(std::string_view text) {
     return without_steering(text, false);
 }

@@ -28,6 +28,9 @@ std::string one_line(std::string_view text);
 // The same for text of many lines: newlines and tabs stay.
 std::string printable(std::string_view text);
 
+// The first `rows` lines of `text`, the last of them saying how many are left out; 0 = all.
+std::string fit_height(const std::string& text, int rows);
+
 // "[####------]  42%"
 std::string progress_bar(double percent, std::size_t cells);
 // "950", "12.3k", "4.5M"

@@ -25,19 +25,14 @@ void on_signal(int) noexcept {
     g_interrupted = 1;
 }
 
-int width_of_stdout() {
-    winsize size{};
-    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-        return size.ws_col;
+int number_in_environment(const char* name, int otherwise) {
+    const char* text = std::getenv(name);
+    if (text == nullptr) {
+        return otherwise;
     }
-    if (const char* columns = std::getenv("COLUMNS"); columns != nullptr) {
-        int width = 0;
-        const auto [end, error] = std::from_chars(columns, columns + std::strlen(columns), width);
-        if (error == std::errc{} && *end == '\0' && width > 0) {
-            return width;
-        }
-    }
-    return kWidthDefault;
+    int number = 0;
+    const auto [end, error] = std::from_chars(text, text + std::strlen(text), number);
+    return error == std::errc{} && *end == '\0' && number > 0 ? number : otherwise;
 }
 
 }  // namespace
@@ -48,7 +43,12 @@ Terminal detect_terminal(bool no_color) {
     if (!terminal.is_tty) {
         return terminal;
     }
-    terminal.width = std::max(kWidthMin, width_of_stdout());
+    winsize size{};
+    const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    const int columns =
+        known && size.ws_col > 0 ? size.ws_col : number_in_environment("COLUMNS", kWidthDefault);
+    terminal.width = std::max(kWidthMin, columns);
+    terminal.height = known ? size.ws_row : 0;
     const char* set = std::getenv("NO_COLOR");
     const char* kind = std::getenv("TERM");
     const bool dumb = kind == nullptr || std::strcmp(kind, "dumb") == 0;

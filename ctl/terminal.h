@@ -8,7 +8,8 @@ namespace shift::ctl {
 struct Terminal {
     bool is_tty = false;
     bool colours = false;
-    int width = 0;  // columns; 0 = no limit (a pipe or a file)
+    int width = 0;   // columns; 0 = no limit (a pipe or a file)
+    int height = 0;  // rows; 0 = no limit
 };
 
 // Looks at stdout. Colours need a terminal, no --no-color and no NO_COLOR (https://no-color.org).

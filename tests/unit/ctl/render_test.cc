@@ -313,6 +313,13 @@ TEST(FitWidth, NeverCutsAWideCharacterInTwo) {
     EXPECT_EQ(fit_width("abc", 0), "");
 }
 
+TEST(FitHeight, SaysHowMuchIsLeftOut) {
+    EXPECT_EQ(fit_height("a\nb\nc\n", 3), "a\nb\nc\n");
+    EXPECT_EQ(fit_height("a\nb\nc\nd\n", 3), "a\nb\n... 2 more lines\n");
+    EXPECT_EQ(fit_height("a\nb\n", 1), "... 2 more lines\n");
+    EXPECT_EQ(fit_height("a\nb\n", 0), "a\nb\n");
+}
+
 TEST(ProgressBar, IsFullOnlyAtTheEnd) {
     EXPECT_EQ(progress_bar(0, 4), "[----]   0%");
     EXPECT_EQ(progress_bar(99.9, 4), "[###-]  99%");
