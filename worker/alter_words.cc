@@ -183,6 +183,17 @@ bool renames_column(std::string_view specification) {
     return false;
 }
 
+bool renames_table(std::string_view specification) {
+    const std::vector<Token> tokens = tokens_of(specification);
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        if (is_word(tokens, i, "RENAME") && !is_word(tokens, i + 1, "COLUMN") &&
+            !is_word(tokens, i + 1, "INDEX") && !is_word(tokens, i + 1, "KEY")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 std::vector<std::vector<std::string>> added_unique_keys(std::string_view specification) {
     const std::vector<Token> tokens = tokens_of(specification);
     std::vector<std::vector<std::string>> keys;

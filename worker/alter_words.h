@@ -16,6 +16,8 @@ bool may_lose_duplicates(std::string_view specification);
 bool adds_unique_key(std::string_view specification);
 // pt-osc below 3.7.1 copies a renamed column as empty, without a word.
 bool renames_column(std::string_view specification);
+// RENAME [TO|AS] other: pt-osc would rename its copy and lose sight of it.
+bool renames_table(std::string_view specification);
 
 // The column lists of the keys in `ADD [CONSTRAINT x] {UNIQUE [KEY|INDEX] [name] | PRIMARY KEY}
 // (a, b(10))`, each as it may stand in GROUP BY; keys over anything else are left out.

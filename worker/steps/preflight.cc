@@ -128,8 +128,13 @@ Result<std::optional<Verdict>> check_keys(Context& context) {
     return std::optional<Verdict>();
 }
 
-Result<std::optional<Verdict>> check_column_rename(Context& context) {
+Result<std::optional<Verdict>> check_renames(Context& context) {
     ASSIGN_OR_RETURN(const OscPlan plan, make_osc_plan(context));
+    if (renames_table(plan.alter)) {
+        return std::optional(failed("rename_table",
+                                    "pt-online-schema-change cannot rename a table: run it as a "
+                                    "short (direct) migration"));
+    }
     if (!renames_column(plan.alter)) {
         return std::optional<Verdict>();
     }
@@ -154,7 +159,7 @@ Result<std::optional<Verdict>> preflight_copy(Context& context, const TableFacts
                         "run it as a short (direct) migration",
                         table_text(context), facts.engine)));
     }
-    for (const auto check : {check_names, check_triggers, check_keys, check_column_rename}) {
+    for (const auto check : {check_names, check_triggers, check_keys, check_renames}) {
         ASSIGN_OR_RETURN(auto refused, check(context));
         if (refused) {
             return refused;

@@ -29,6 +29,12 @@ TEST(AlterWords, ColumnRenamesAreFound) {
     EXPECT_FALSE(renames_column("ADD x INT COMMENT 'RENAME COLUMN a TO b'"));
 }
 
+TEST(AlterWords, TableRenamesAreFound) {
+    EXPECT_TRUE(renames_table("RENAME TO u"));
+    EXPECT_TRUE(renames_table("ADD x INT, RENAME `column`"));
+    EXPECT_FALSE(renames_table("RENAME COLUMN a TO b, RENAME INDEX c TO d, RENAME KEY e TO f"));
+}
+
 TEST(AlterWords, KeyColumnsAreReadForGroupBy) {
     EXPECT_EQ(added_unique_keys("ADD UNIQUE KEY `k 1` (`a``b`, c(10) DESC), ADD d INT"),
               (Keys{{"`a``b`", "LEFT(`c`, 10)"}}));
