@@ -518,6 +518,16 @@ TEST_F(Cli, LogComesFromTheConfiguredFolderWithoutADaemon) {
     EXPECT_EQ(run({"log", "7", "--config", config}).out, "hello\n");
 }
 
+TEST_F(Cli, FollowingALogEndsWithZeroOnCtrlC) {
+    FakeApi api([](const std::string&, const std::string&) {
+        ::kill(::getpid(), SIGINT);  // while the answer is on its way
+        return std::pair(200, std::string(R"({"contents":"from afar\n"})"));
+    });
+    const Outcome outcome = run({"log", "7", "-f", "--api", api.url(), "--socket", socket_});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "from afar\n");
+}
+
 TEST_F(Cli, LogComesFromTheApiOtherwise) {
     FakeApi api([](const std::string& request, const std::string&) {
         return has(request, "migration_id=7")
