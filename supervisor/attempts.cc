@@ -20,6 +20,7 @@ constexpr Millis kKillAfter{60'000};
 constexpr Millis kAskAgainAfter{3'000};
 // An engine whose worker died got TERM by its parent-death signal; this long before KILL.
 constexpr Millis kOrphanKillAfter{10'000};
+constexpr Millis kProgressJournalInterval{5'000};
 
 std::optional<std::int64_t> int_of(const Json& event, const char* key) {
     return get_int(event, key);
@@ -235,7 +236,7 @@ void Attempts::on_event(Entry& entry, const Json& event) {
     const std::string kind = string_or(event, "event", "");
     if (kind == event::kProgress) {
         on_progress(entry, event);
-        return;  // kept in memory; not worth a row each
+        return;  // not worth a row each
     }
     registry_.touch_attempt(entry);
     Json detail = event;
@@ -248,6 +249,7 @@ void Attempts::on_event(Entry& entry, const Json& event) {
         attempt.engine_process = parse_process_identity(event);
     } else if (kind == event::kPhase) {
         entry.progress.phase = string_or(event, "phase", "");
+        attempt.progress.phase = entry.progress.phase;
     } else if (kind == event::kNoReturn) {
         entry.record.no_return = true;
         registry_.touch(entry);
@@ -273,6 +275,12 @@ void Attempts::on_progress(Entry& entry, const Json& event) {
     progress.eta_s = int_of(event, "eta_s");
     progress.phase = string_or(event, "phase", progress.phase);
     progress.throttle = string_or(event, "throttle", "");
+    const auto now = registry_.clock().now();
+    if (now >= entry.progress_journal_due) {
+        entry.progress_journal_due = now + kProgressJournalInterval;
+        entry.attempt->progress = progress;
+        registry_.touch_attempt(entry);
+    }
 }
 
 void Attempts::stop_if_wanted(Entry& entry) {
@@ -361,6 +369,7 @@ void Attempts::finish(Entry& entry) {
     end.reason = attempt.reason;
     end.message = attempt.message;
     end.retry_after = entry.retry_after;
+    attempt.progress = entry.progress;
     attempt.ended = true;
     attempt.ended_at = registry_.clock().wall();
     registry_.touch_attempt(entry);

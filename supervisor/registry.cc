@@ -27,6 +27,7 @@ Status Registry::load(std::unique_ptr<Journal> journal) {
     }
     for (AttemptRecord& attempt : contents.attempts) {
         Entry& entry = obtain(attempt.migration);
+        entry.progress = attempt.progress;
         entry.attempt = std::move(attempt);
     }
     for (OwedCall& call : contents.calls) {

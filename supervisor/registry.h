@@ -19,17 +19,6 @@
 
 namespace shift {
 
-// What a running worker last said; lives in memory, journaled only as history.
-struct Progress {
-    std::optional<double> percent;
-    std::optional<std::int64_t> rows;
-    std::optional<std::int64_t> rows_total;
-    std::optional<double> rows_per_s;
-    std::optional<std::int64_t> eta_s;
-    std::string phase;
-    std::string throttle;
-};
-
 enum class StopRung { kAsk, kTerm, kKill };
 
 // One migration in memory: its journal rows plus what need not survive a crash.
@@ -51,7 +40,8 @@ struct Entry {
     // Running.
     SteadyTime wait_until{};
     std::string api_state_file;
-    Progress progress;
+    Progress progress;  // newest; the attempt's row follows every few seconds
+    SteadyTime progress_journal_due{};
     std::string stop_reason;  // "" = not asked to stop
     SteadyTime stop_since{};
     StopRung stop_rung = StopRung::kAsk;

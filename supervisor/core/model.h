@@ -52,6 +52,17 @@ struct MigrationRecord {
     WallTime first_seen{};
 };
 
+// What a running worker last said.
+struct Progress {
+    std::optional<double> percent;
+    std::optional<std::int64_t> rows;
+    std::optional<std::int64_t> rows_total;
+    std::optional<double> rows_per_s;
+    std::optional<std::int64_t> eta_s;
+    std::string phase;
+    std::string throttle;  // "" = not throttled
+};
+
 // Row of table `attempt`.
 struct AttemptRecord {
     std::int64_t id = 0;
@@ -64,6 +75,7 @@ struct AttemptRecord {
     ProcessIdentity worker;
     ProcessIdentity engine_process;
     std::int64_t last_seq = 0;
+    Progress progress;
     WallTime started{};
     WallTime ended_at{};
     std::optional<Outcome> outcome;  // of an ended attempt; nullopt = it died without one

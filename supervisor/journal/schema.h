@@ -50,6 +50,13 @@ CREATE TABLE attempt (                        -- one worker process for one step
     engine_pid   INTEGER NOT NULL,            -- pt-osc; 0 = none
     engine_start_ticks INTEGER NOT NULL,
     last_seq     INTEGER NOT NULL,            -- last event of events.jsonl in this journal
+    phase        TEXT NOT NULL,               -- what it is at: dry-run copy swap ...
+    percent      REAL,                        -- progress, written every 5 s at most; NULL = unknown
+    rows_done    INTEGER,
+    rows_total   INTEGER,                     -- an estimate
+    rows_per_s   REAL,
+    eta_s        INTEGER,
+    throttle     TEXT NOT NULL,               -- why it pauses, '' = it does not
     started_at   TEXT NOT NULL,
     ended_at     TEXT NOT NULL,
     outcome      TEXT NOT NULL,               -- '' = died without one (or still open)
@@ -93,6 +100,7 @@ CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE VIEW v_status AS
 SELECT m.id, m.cluster, m.host || ':' || m.port AS server, m.database || '.' || m.table_name AS tbl,
        m.status || ' ' || m.status_name AS api_status, m.step, m.state, m.since, m.reason,
+       a.phase, round(a.percent, 1) AS percent, a.rows_per_s, a.eta_s, a.throttle,
        m.attempt, a.engine, a.pid AS worker_pid, a.engine_pid,
        (SELECT count(*) FROM outbox o WHERE o.migration_id = m.id AND o.state = 'pending') AS owed
 FROM migration m LEFT JOIN attempt a ON a.id = m.attempt AND a.ended = 0

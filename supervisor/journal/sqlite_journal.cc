@@ -28,6 +28,18 @@ class SqliteJournal::Statement {
         sqlite3_bind_int64(stmt_, ++bound_, value);
         return *this;
     }
+    Statement& bind(double value) {
+        sqlite3_bind_double(stmt_, ++bound_, value);
+        return *this;
+    }
+    template <typename T>
+    Statement& bind(const std::optional<T>& value) {
+        if (value) {
+            return bind(*value);
+        }
+        sqlite3_bind_null(stmt_, ++bound_);
+        return *this;
+    }
     Statement& bind(int value) { return bind(static_cast<std::int64_t>(value)); }
     Statement& bind(bool value) { return bind(std::int64_t{value}); }
     Statement& bind(const std::string& value) {
@@ -43,6 +55,12 @@ class SqliteJournal::Statement {
     int step() { return sqlite3_step(stmt_); }
 
     std::int64_t number() { return sqlite3_column_int64(stmt_, column_++); }
+    std::optional<std::int64_t> maybe_number() {
+        return is_null() ? std::nullopt : std::optional(number());
+    }
+    std::optional<double> maybe_real() {
+        return is_null() ? std::nullopt : std::optional(sqlite3_column_double(stmt_, column_++));
+    }
     int small() { return static_cast<int>(number()); }
     std::string text() {
         const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(stmt_, column_));
@@ -56,6 +74,15 @@ class SqliteJournal::Statement {
     void rewind() { column_ = 0; }
 
   private:
+    // Also steps over a NULL.
+    bool is_null() {
+        if (sqlite3_column_type(stmt_, column_) != SQLITE_NULL) {
+            return false;
+        }
+        ++column_;
+        return true;
+    }
+
     sqlite3_stmt* stmt_;
     int bound_ = 0;
     int column_ = 0;
@@ -83,8 +110,9 @@ constexpr const char* kMigrationColumns =
     "migration ";
 constexpr const char* kPutAttempt =
     "INSERT OR REPLACE INTO attempt(id,migration_id,claim,step,engine,tries,ended,pid,start_ticks,"
-    "boot_id,engine_pid,engine_start_ticks,last_seq,started_at,ended_at,outcome,reason,message) "
-    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "boot_id,engine_pid,engine_start_ticks,last_seq,started_at,ended_at,outcome,reason,message,"
+    "phase,percent,rows_done,rows_total,rows_per_s,eta_s,throttle) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 constexpr const char* kPutCall =
     "INSERT INTO outbox(id,migration_id,claim,claimed_status,lane,kind,body,tries,refusals,"
     "created_at,next_try_at,last_answer,state) VALUES(NULLIF(?,0),?,?,?,?,?,?,?,?,?,?,?,?) "
@@ -280,7 +308,9 @@ Status SqliteJournal::put(const AttemptRecord& a) {
     s.bind(static_cast<std::int64_t>(a.engine_process.pid));
     s.bind(static_cast<std::int64_t>(a.engine_process.start_ticks)).bind(a.last_seq);
     s.bind(a.started).bind(a.ended_at).bind(a.outcome ? outcome_name(*a.outcome) : "");
-    s.bind(a.reason).bind(a.message);
+    s.bind(a.reason).bind(a.message).bind(a.progress.phase).bind(a.progress.percent);
+    s.bind(a.progress.rows).bind(a.progress.rows_total).bind(a.progress.rows_per_s);
+    s.bind(a.progress.eta_s).bind(a.progress.throttle);
     return write(s);
 }
 
@@ -378,6 +408,13 @@ Result<AttemptRecord> read_attempt(S& row) {
     a.outcome = parse_outcome(row.text());
     a.reason = row.text();
     a.message = row.text();
+    a.progress.phase = row.text();
+    a.progress.percent = row.maybe_real();
+    a.progress.rows = row.maybe_number();
+    a.progress.rows_total = row.maybe_number();
+    a.progress.rows_per_s = row.maybe_real();
+    a.progress.eta_s = row.maybe_number();
+    a.progress.throttle = row.text();
     return a;
 }
 
@@ -420,7 +457,8 @@ Result<Journal::Contents> SqliteJournal::load() {
     ASSIGN_OR_RETURN(sqlite3_stmt * a,
                      statement("SELECT id,migration_id,claim,step,engine,tries,pid,start_ticks,"
                                "boot_id,engine_pid,engine_start_ticks,last_seq,started_at,"
-                               "outcome,reason,message FROM attempt WHERE ended=0 ORDER BY id"));
+                               "outcome,reason,message,phase,percent,rows_done,rows_total,"
+                               "rows_per_s,eta_s,throttle FROM attempt WHERE ended=0 ORDER BY id"));
     for (Statement row(a); row.step() == SQLITE_ROW;) {
         ASSIGN_OR_RETURN(AttemptRecord record, read_attempt(row));
         contents.attempts.push_back(std::move(record));

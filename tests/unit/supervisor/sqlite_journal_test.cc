@@ -66,6 +66,8 @@ TEST_F(SqliteJournalTest, WhatWasCommittedComesBack) {
         attempt.last_seq = 5;
         attempt.outcome = Outcome::kCopied;
         attempt.message = "done";
+        attempt.progress.percent = 41.5;
+        attempt.progress.throttle = "replica lag";
         ASSERT_TRUE(journal->put(attempt).ok());
         OwedCall call;
         call.migration = 7;
@@ -92,6 +94,9 @@ TEST_F(SqliteJournalTest, WhatWasCommittedComesBack) {
     ASSERT_EQ(contents->attempts.size(), 1U);
     EXPECT_EQ(contents->attempts[0].worker, (ProcessIdentity{41, 42, "boot"}));
     EXPECT_EQ(contents->attempts[0].outcome, Outcome::kCopied);
+    EXPECT_EQ(contents->attempts[0].progress.percent, 41.5);
+    EXPECT_EQ(contents->attempts[0].progress.rows, std::nullopt);
+    EXPECT_EQ(contents->attempts[0].progress.throttle, "replica lag");
     ASSERT_EQ(contents->calls.size(), 1U);
     EXPECT_EQ(contents->calls[0].kind, CallKind::kFail);
     EXPECT_EQ(contents->settings.at("drain"), "keep");
