@@ -341,17 +341,17 @@ TEST(UserTrigger, AddedDuringTheCopyIsNeverDropped) {
     options.chunk_rows = 100;
     Scenario s(options);
     Writers::make_table(s.db(), "app", "t", 2000);
-    CopyGate gate(s.server(), "app", "t", 1500);
+    CopyGate gate(s);
     const MigrationId id = s.submit({.ddl = "ALTER TABLE t ADD COLUMN extra INT"});
     s.bring_to_running(id);
     s.await_copying(id);
-    gate.open();  // CREATE TRIGGER waits for every transaction on the table
     s.db().execute("CREATE TABLE app.audit (id BIGINT)");
     s.await("the user's trigger is made", [&] {
         return s.db().try_execute(
                    "CREATE TRIGGER app.users_own BEFORE INSERT ON app.t FOR EACH ROW "
                    "INSERT INTO audit VALUES (NEW.id)") == 0;
     });
+    gate.open();
     s.await("copied or refused", [&] { return s.status(id) == 4 || s.status(id) == 13; });
     s.cancel(id);
     s.await("the clean-up is done", [&] { return s.shadow_table(id).empty(); });
@@ -571,13 +571,14 @@ TEST(DatabaseAway, ForAMomentAtPrepareDoesNotMatter) {
 TEST(DatabaseAway, DuringTheCopyIsAnErrorThatResumes) {
     ScenarioOptions options = own_server();
     options.chunk_rows = 50;
-    options.chunk_pause_s = 0.02;
     Scenario s(options);
     Writers::make_table(s.db(), "app", "t", 2000);
+    CopyGate gate(s);
     const MigrationId id = s.submit({.ddl = "ALTER TABLE t ADD COLUMN extra INT"});
     s.bring_to_running(id);
     s.await_copying(id);
     s.server().kill9();
+    gate.open();
     s.await("the copy ended", [&] { return s.status(id) == 13; });
     s.server().start();
     Db db = s.server().connect();

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <ostream>
@@ -43,7 +44,8 @@ Change long_alter() {
             .final_insert = "INSERT INTO versions (v) VALUES (1)"};
 }
 
-void stage_paused_copy(Scenario& s, MigrationId id) {
+void bring_to_copying(Scenario& s, MigrationId id) {
+    spit(s.dir() / "gate", "");  // stays in the middle of the copy
     s.bring_to_running(id);
     s.await_copying(id);
 }
@@ -136,12 +138,13 @@ std::vector<Victim> victims() {
         {"Pause",
          long_alter(),
          3000,
-         stage_paused_copy,
+         bring_to_copying,
          [](Scenario& s, MigrationId id) { s.pause(id); },
          [](Scenario& s, MigrationId id) { return s.status(id) == 12; },
          [](Scenario& s, MigrationId id) {
              EXPECT_THAT(s.supervisor().workers(), IsEmpty());
              // And it can go on to the end.
+             std::filesystem::remove(s.dir() / "gate");
              s.resume(id);
              s.await_status(id, 4);
              s.rename(id);
@@ -153,7 +156,7 @@ std::vector<Victim> victims() {
         {"CancelOfACopy",
          long_alter(),
          3000,
-         stage_paused_copy,
+         bring_to_copying,
          [](Scenario& s, MigrationId id) { s.cancel(id); },
          [](Scenario& s, MigrationId id) {
              return !s.model().staged(id) && s.text(id, "run_host").empty() &&
@@ -263,7 +266,8 @@ INSTANTIATE_TEST_SUITE_P(Kill, KillTest, ::testing::ValuesIn(victims()),
 // The worker dies instead: the copy is an error that resumes, everything else is tried again.
 TEST(KillWorker, DuringACopyEndsTheEngineAndResumes) {
     Scenario s(options());
-    Writers::make_table(s.db(), "app", "t", 3000);
+    Writers::make_table(s.db(), "app", "t", 1000);
+    CopyGate gate(s);
     const MigrationId id = s.submit({.ddl = "ALTER TABLE t ADD COLUMN extra INT"});
     s.bring_to_running(id);
     s.await_copying(id);
@@ -282,6 +286,7 @@ TEST(KillWorker, DuringACopyEndsTheEngineAndResumes) {
     });
     EXPECT_THAT(command_line(engine), Not(::testing::HasSubstr("pt-online-schema-change")))
         << "no orphan";
+    gate.open();
     if (s.status(id) == 13) {
         s.resume(id);
         s.await_status(id, 4);
@@ -299,7 +304,7 @@ TEST(Restart, LeavesARunningCopyAlone) {
     with_gate.chunk_pause_s = 0;
     Scenario s(with_gate);
     Writers::make_table(s.db(), "app", "t", 1000);
-    CopyGate gate(s.server(), "app", "t", 900);
+    CopyGate gate(s);
     const MigrationId id = s.submit({.ddl = "ALTER TABLE t ADD COLUMN extra INT"});
     s.bring_to_running(id);
     s.await_copying(id);

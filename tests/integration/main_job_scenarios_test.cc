@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "tests/integration/support/scenario.h"
 #include "tests/integration/support/writers.h"
@@ -162,7 +163,7 @@ TEST(Run, LongRunCopiesAndStopsBeforeTheSwap) {
 TEST(Run, RunHostIsPinnedWhileItCopies) {
     Scenario s(real_api_small_chunks());
     Writers::make_table(s.db(), "app", "t", 2000);
-    CopyGate gate(s.server(), "app", "t", 1500);
+    CopyGate gate(s);
     const MigrationId id = s.submit({.ddl = kAddColumn});
     s.bring_to_running(id);
     s.await_copying(id);
@@ -357,7 +358,7 @@ TEST(Pause, KeepsTheCopyAndResumeFinishesIt) {
     Scenario s(options);
     Writers::make_table(s.db(), "app", "t", 3000);
     Writers writers(s.server(), "app", "t");
-    CopyGate gate(s.server(), "app", "t", 2000);
+    CopyGate gate(s);
     writers.start();
     const MigrationId id = s.submit({.ddl = kAddColumn});
     s.bring_to_running(id);
@@ -385,7 +386,7 @@ TEST(Pause, KeepsTheCopyAndResumeFinishesIt) {
 TEST(Cancel, WhileCopyingLeavesNothing) {
     Scenario s(real_api_small_chunks());
     Writers::make_table(s.db(), "app", "t", 2000);
-    CopyGate gate(s.server(), "app", "t", 1500);
+    CopyGate gate(s);
     const MigrationId id = s.submit({.ddl = kAddColumn});
     s.bring_to_running(id);
     s.await_copying(id);
@@ -416,7 +417,7 @@ TEST(Cancel, AfterTheCopyLeavesNothing) {
 TEST(Cancel, OfAPausedCopyLeavesNothing) {
     Scenario s(real_api_small_chunks());
     Writers::make_table(s.db(), "app", "t", 2000);
-    CopyGate gate(s.server(), "app", "t", 1500);
+    CopyGate gate(s);
     const MigrationId id = s.submit({.ddl = kAddColumn});
     s.bring_to_running(id);
     s.await_copying(id);
@@ -456,7 +457,7 @@ TEST(Cancel, WithoutStateFileAndOnAnotherHostStillCleansUp) {
 TEST(StopFile, OffersTheCopyAndTakesItBackLater) {
     Scenario s(real_api_small_chunks());
     Writers::make_table(s.db(), "app", "t", 2000);
-    CopyGate gate(s.server(), "app", "t", 1500);
+    CopyGate gate(s);
     const MigrationId id = s.submit({.ddl = kAddColumn});
     s.bring_to_running(id);
     s.await_copying(id);
@@ -476,30 +477,53 @@ TEST(StopFile, OffersTheCopyAndTakesItBackLater) {
     EXPECT_EQ(s.shadow_table(id), shadow);
 }
 
-TEST(Engine, KilledToolIsAnErrorThatResumes) {
-    Scenario s(real_api_small_chunks());
-    Writers::make_table(s.db(), "app", "t", 2000);
-    CopyGate gate(s.server(), "app", "t", 1500);
-    const MigrationId id = s.submit({.ddl = kAddColumn});
-    s.bring_to_running(id);
-    s.await_copying(id);
+pid_t engine_of(Scenario& s, MigrationId id) {
     pid_t engine = 0;
     s.await("the engine is known", [&] {
         engine = static_cast<pid_t>(int_or(s.supervisor().migration(id), "engine_pid", 0));
         return engine > 0;
     });
-    ASSERT_THAT(command_line(engine), HasSubstr("pt-online-schema-change"));
-    ::kill(engine, SIGKILL);
-    s.await_status(id, 13);
-    EXPECT_NE(s.text(id, "error_message"), "");
-    expect_handed_on(s, id);
-    gate.open();
-    s.resume(id);
+    return engine;
+}
+
+void expect_completed_whole(Scenario& s, MigrationId id) {
     s.await_status(id, 4);
     s.rename(id);
     s.await_status(id, 8);
     EXPECT_EQ(Writers::difference(s.db(), "app", "t"), "");
     EXPECT_EQ(s.leftovers("app", {"t"}), "");
+}
+
+TEST(Engine, KilledToolIsAnErrorThatResumes) {
+    ScenarioOptions options = real_api_small_chunks();
+    options.settings["attempts_max"] = "1";
+    Scenario s(options);
+    Writers::make_table(s.db(), "app", "t", 2000);
+    CopyGate gate(s);
+    const MigrationId id = s.submit({.ddl = kAddColumn});
+    s.bring_to_running(id);
+    s.await_copying(id);
+    const pid_t engine = engine_of(s, id);
+    ASSERT_THAT(command_line(engine), HasSubstr("pt-online-schema-change"));
+    ::kill(engine, SIGKILL);
+    s.await_status(id, 13);
+    EXPECT_THAT(s.text(id, "error_message"), HasSubstr("signal 9"));
+    expect_handed_on(s, id);
+    gate.open();
+    s.resume(id);
+    expect_completed_whole(s, id);
+}
+
+TEST(Engine, KilledToolIsStartedAgainWhileTriesAreLeft) {
+    Scenario s(real_api_small_chunks());
+    Writers::make_table(s.db(), "app", "t", 2000);
+    CopyGate gate(s);
+    const MigrationId id = s.submit({.ddl = kAddColumn});
+    s.bring_to_running(id);
+    s.await_copying(id);
+    ::kill(engine_of(s, id), SIGKILL);
+    gate.open();
+    expect_completed_whole(s, id);
 }
 
 TEST(Pin, AnotherHostsMigrationIsLeftAlone) {
@@ -540,7 +564,7 @@ TEST(Queue, TwoRunsForABusyHostDoNotHideAPrepareAndACancel) {
         s.bring_to_prepared(id);
         s.approve(id);
     }
-    CopyGate gate(s.server(), "app", "busy", 900);
+    CopyGate gate(s);
     const MigrationId busy = alter("busy");
     s.bring_to_running(busy);
     s.await_copying(busy);
@@ -552,16 +576,19 @@ TEST(Queue, TwoRunsForABusyHostDoNotHideAPrepareAndACancel) {
     s.start_run(run1);
     s.start_run(run2);
     // `staged` orders by updated_at (whole seconds): make the runs the newest beyond doubt.
-    for (const MigrationId id : {run1, run2}) {
-        s.await("the API lists the runs first", [&] {
-            static int percent = 0;
-            ++percent;
+    int percent = 0;
+    s.await("the API lists only the runs", [&] {
+        ++percent;
+        for (const MigrationId id : {run1, run2}) {
             s.shift_api().call("PUT", "migrations/" + std::to_string(id),
                                Json{{"copy_percentage", percent % 90}});
-            const Json page = s.shift_api().call("GET", "migrations/staged");
-            return page.size() == 2 && (int_or(page[0], "id", 0) == id);
-        });
-    }
+        }
+        std::set<MigrationId> listed;
+        for (const Json& item : s.shift_api().call("GET", "migrations/staged")) {
+            listed.insert(int_or(item, "id", 0));
+        }
+        return listed == std::set<MigrationId>{run1, run2};
+    });
     s.api().forget_calls();
     s.supervisor().start();
     s.await("the prepare and the cancel are claimed", [&] {

@@ -38,9 +38,31 @@ std::string pt_osc() {
 }
 
 std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s) {
+    // Wraps the tool's own function before its main program runs; a signal ends the wait as it ends
+    // the tool's own sleeps.
+    spit(folder + "/Gate.pm", R"(package Gate;
+INIT {
+    no strict 'refs';
+    no warnings 'redefine';
+    my $stop = 0;
+    my $handler = $SIG{TERM};
+    $SIG{TERM} = sub { $stop = 1; $handler->(@_) if ref $handler; };
+    my $original = \&{"pt_online_schema_change::exec_nibble"};
+    *{"pt_online_schema_change::exec_nibble"} = sub {
+        my $result = $original->(@_);
+        while (!$stop && -e ')" + folder +
+                                  R"(/gate') {
+            select(undef, undef, undef, 0.02);
+        }
+        return $result;
+    };
+}
+1;
+)");
     const std::string path = folder + "/pt-osc-small-steps";
-    std::string text = "#!/bin/sh\ncase \" $* \" in\n*\" --execute \"*) exec " + pt_osc() +
-                       " \"$@\" --chunk-size " + std::to_string(chunk_rows) + " --chunk-time 0";
+    std::string text = "#!/bin/sh\ncase \" $* \" in\n*\" --execute \"*) exec perl -I" + folder +
+                       " -MGate " + pt_osc() + " \"$@\" --chunk-size " +
+                       std::to_string(chunk_rows) + " --chunk-time 0";
     if (pause_s > 0) {
         text += " --sleep " + std::to_string(pause_s);
     }

@@ -28,18 +28,6 @@ const char* runtype_word(int runtype) {
 
 }  // namespace
 
-CopyGate::CopyGate(MariadbServer& server, const std::string& database, const std::string& table,
-                   std::int64_t id)
-    : db_(server.connect(database)) {
-    db_.execute("START TRANSACTION");
-    db_.execute("SELECT id FROM " + quote_name(table) + " WHERE id = " + std::to_string(id) +
-                " FOR UPDATE");
-}
-
-void CopyGate::open() {
-    db_.execute("ROLLBACK");
-}
-
 Scenario::Scenario(const ScenarioOptions& options)
     : server_(&choose_server(options, own_server_)), db_(server_->connect()) {
     db_.execute("CREATE DATABASE app");
@@ -220,21 +208,11 @@ void Scenario::await_status(MigrationId id, int wanted, milliseconds deadline) {
 
 void Scenario::await_idle(milliseconds deadline) {
     await(
-        "no worker runs and nothing is owed",
+        "no migration is open, no worker runs and nothing is owed",
         [this] {
-            if (!supervisor_->workers().empty()) {
-                return false;
-            }
-            const Json all = supervisor_->status();
-            if (!all.is_object()) {
-                return false;
-            }
-            for (const Json& one : all["migrations"]) {
-                if (int_or(one, "owed", 0) != 0) {
-                    return false;
-                }
-            }
-            return true;
+            return supervisor_->journal_rows("SELECT 1 FROM v_status UNION SELECT 1 FROM v_owed")
+                       .empty() &&
+                   supervisor_->workers().empty();
         },
         deadline);
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -35,18 +37,6 @@ struct ScenarioOptions {
     bool start = true;                                 // start the supervisor
     int chunk_rows = 0;  // > 0: pt-osc copies in chunks of so many rows
     double chunk_pause_s = 0;
-};
-
-// Holds a row lock that no copy gets past: a migration of the table stays in the middle of its copy
-// until open(). Needs ScenarioOptions::chunk_rows, or the whole table is one chunk.
-class CopyGate {
-  public:
-    CopyGate(MariadbServer& server, const std::string& database, const std::string& table,
-             std::int64_t id);
-    void open();
-
-  private:
-    Db db_;
 };
 
 // One supervisor, one API, one database server. When the test has failed, the end prints the logs
@@ -85,7 +75,7 @@ class Scenario {
                milliseconds deadline = kDeadline);
     // Until the API shows `status`; fails at once when it shows another final status.
     void await_status(MigrationId id, int status, milliseconds deadline = kDeadline);
-    // Nothing is running and nothing is owed to the API any more.
+    // Until nothing is claimed, running or owed to the API any more.
     void await_idle(milliseconds deadline = kDeadline);
 
     // The usual ways: staged 0 -> 1; approved and started; -> 4; renamed -> 8.
@@ -113,6 +103,22 @@ class Scenario {
     std::unique_ptr<FakeApi> api_;
     std::unique_ptr<SupervisorProcess> supervisor_;
     std::map<MigrationId, Change> changes_;
+};
+
+// While closed, no copy gets past its next chunk: a migration stays in the middle of its copy for
+// as long as a test needs. For scenarios with chunk_rows.
+class CopyGate {
+  public:
+    explicit CopyGate(const Scenario& scenario) : file_(scenario.dir() / "gate") {
+        spit(file_, "");
+    }
+    ~CopyGate() { open(); }
+    CopyGate(const CopyGate&) = delete;
+    CopyGate& operator=(const CopyGate&) = delete;
+    void open() { (void)::unlink(file_.c_str()); }
+
+  private:
+    std::string file_;
 };
 
 }  // namespace shift::testing
