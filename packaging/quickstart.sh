@@ -26,7 +26,7 @@ TEXT
 }
 
 dir=
-rows=200000
+rows=500000
 keep=no
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -57,7 +57,7 @@ die() {
 alive() {
   local pid
   pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
-  [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$dir/"
+  [ -n "$pid" ] && { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "$dir/"
 }
 
 # start NAME COMMAND...: in the background, in a session of its own, output to NAME.log.
@@ -256,52 +256,11 @@ CREATE TABLE shop.orders (
   KEY by_customer (customer)
 ) ENGINE=InnoDB;
 CREATE TABLE ledger.orders LIKE shop.orders;
-CREATE TABLE ledger.errors (at TIMESTAMP, code INT, message TEXT);
+CREATE TABLE ledger.errors (at TIMESTAMP(6), code INT, message TEXT);
 INSERT INTO shop.orders (id, customer, amount, note)
   SELECT seq, CONCAT('customer ', seq % 9973), seq % 1000 + 0.25, RPAD('', seq % 150, 'été ')
   FROM shop.seq_1_to_$rows;
 INSERT INTO ledger.orders SELECT * FROM shop.orders;
--- Every transaction changes the table and, with it, a ledger that nobody migrates: what the table
--- must hold is known at any moment, whatever is killed in between.
-DELIMITER //
-CREATE OR REPLACE PROCEDURE ledger.traffic(IN todo INT)
-BEGIN
-  DECLARE kind, key_found BIGINT;
-  WHILE todo > 0 DO
-    SET todo = todo - 1;
-    BEGIN
-      DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN
-        GET DIAGNOSTICS CONDITION 1 @code = MYSQL_ERRNO, @message = MESSAGE_TEXT;
-        ROLLBACK;
-        IF @code NOT IN (1205, 1213) THEN
-          INSERT INTO ledger.errors VALUES (NOW(), @code, @message);
-        END IF;
-      END;
-      SET kind = FLOOR(RAND() * 10), key_found = NULL;
-      START TRANSACTION;
-      SELECT id INTO key_found FROM ledger.orders WHERE id >= FLOOR(RAND() * $rows) + 1
-        ORDER BY id LIMIT 1 FOR UPDATE;
-      IF kind < 5 OR key_found IS NULL THEN
-        INSERT INTO shop.orders (customer, amount, note) VALUES ('new', kind, UUID());
-        INSERT INTO ledger.orders (id, customer, amount, note)
-          SELECT id, customer, amount, note FROM shop.orders WHERE id = LAST_INSERT_ID();
-      ELSEIF kind < 8 THEN
-        UPDATE ledger.orders SET amount = amount + 1, note = NULL WHERE id = key_found;
-        UPDATE shop.orders SET amount = amount + 1, note = NULL WHERE id = key_found;
-      ELSE
-        DELETE FROM ledger.orders WHERE id = key_found;
-        DELETE FROM shop.orders WHERE id = key_found;
-      END IF;
-      IF RAND() < 0.1 THEN
-        ROLLBACK;
-      ELSE
-        COMMIT;
-      END IF;
-    END;
-    DO SLEEP(0.002);
-  END WHILE;
-END//
-DELIMITER ;
 ANALYZE TABLE shop.orders;
 CREATE TABLE ledger.loaded (at TIMESTAMP DEFAULT NOW());
 SQL
@@ -347,7 +306,12 @@ YAML
 api_port=$(cat "$dir/api.port")
 ctl() { "$supervisorctl" --config "$dir/supervisor.yaml" "$@"; }
 # json PATH: reads JSON from standard input.
-json() { sqlite3 :memory: "SELECT json_extract(CAST(readfile('/dev/stdin') AS TEXT), '$1')"; }
+# One value of the JSON on standard input (readfile() wants a file it can seek in).
+json() {
+  cat >"$dir/answer.json"
+  (cd "$dir" && sqlite3 :memory: \
+    "SELECT json_extract(CAST(readfile('answer.json') AS TEXT), '$1')")
+}
 
 alive api || start api "$api" --config "$dir/shift-api.yaml"
 api_answers() { (: <"/dev/tcp/127.0.0.1/$api_port") 2>/dev/null; }
@@ -359,13 +323,53 @@ echo "shift API: http://127.0.0.1:$api_port/"
 # ---- traffic ------------------------------------------------------------------------------------------
 
 say "traffic on the table, all the time from now on"
+# Every transaction changes the table and, with it, a ledger that nobody migrates: what the table must
+# hold is known at any moment, whatever is killed in between. Parsed anew each time, as an application
+# sends its statements.
+transaction="
+BEGIN NOT ATOMIC
+  DECLARE kind, key_found BIGINT;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN
+    GET DIAGNOSTICS CONDITION 1 @code = MYSQL_ERRNO, @message = MESSAGE_TEXT;
+    ROLLBACK;
+    IF @code NOT IN (1205, 1213) THEN
+      INSERT INTO ledger.errors VALUES (SYSDATE(6), @code, @message);
+    END IF;
+  END;
+  SET kind = FLOOR(RAND() * 10), key_found = NULL;
+  START TRANSACTION;
+  SELECT id INTO key_found FROM ledger.orders WHERE id >= FLOOR(RAND() * $rows) + 1
+    ORDER BY id LIMIT 1 FOR UPDATE;
+  IF kind < 5 OR key_found IS NULL THEN
+    INSERT INTO shop.orders (customer, amount, note) VALUES ('new', kind, UUID());
+    INSERT INTO ledger.orders (id, customer, amount, note)
+      SELECT id, customer, amount, note FROM shop.orders WHERE id = LAST_INSERT_ID();
+  ELSEIF kind < 8 THEN
+    UPDATE ledger.orders SET amount = amount + 1, note = NULL WHERE id = key_found;
+    UPDATE shop.orders SET amount = amount + 1, note = NULL WHERE id = key_found;
+  ELSE
+    DELETE FROM ledger.orders WHERE id = key_found;
+    DELETE FROM shop.orders WHERE id = key_found;
+  END IF;
+  IF RAND() < 0.1 THEN
+    ROLLBACK;
+  ELSE
+    COMMIT;
+  END IF;
+END//
+DO SLEEP(0.002)//"
+{
+  echo "DELIMITER //"
+  for _ in $(seq 50); do
+    echo "$transaction"
+  done
+} >"$dir/traffic.sql"
 cat >"$dir/writer.sh" <<'WRITER'
 #!/usr/bin/env bash
 # Application traffic; ends when the file writer.stop appears.
 dir=$(dirname "$0")
 while [ ! -e "$dir/writer.stop" ]; do
-  mariadb --no-defaults --socket="$dir/mariadb.sock" --user=root \
-    -e 'CALL ledger.traffic(50)' || sleep 0.2
+  mariadb --no-defaults --socket="$dir/mariadb.sock" --user=root <"$dir/traffic.sql" || sleep 0.2
 done
 WRITER
 rm -f "$dir/writer.stop"

@@ -155,6 +155,9 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
         state == ClaimState::kUncertain || state == ClaimState::kContesting) {
         return Listed::kSkip;  // the claim under way decides
     }
+    if (is_open(state) && migration.lock_version < entry.record.seen.lock_version) {
+        return Listed::kSkip;  // a page from before our claim: every change raises lock_version
+    }
     if (!queue_without_slot && is_copy(migration, *step)) {
         Entry probe;
         probe.record.id = migration.id;

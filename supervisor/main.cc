@@ -54,6 +54,20 @@ int exit_code_of(const Error& error) {
     return kExitInternal;
 }
 
+// A worker's socket must fit into sun_path (107 bytes), whatever number its attempt has.
+Status check_socket_length(const Config& config) {
+    constexpr std::size_t kSocketPathMax = 107;
+    const std::string longest = config.state_dir + "/attempts/1000000000/worker.sock";
+    if (longest.size() > kSocketPathMax) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("state_dir {} is too long for the workers' sockets: choose one "
+                                 "of at most {} bytes with --state-dir or state_dir",
+                                 config.state_dir,
+                                 kSocketPathMax - (longest.size() - config.state_dir.size()))};
+    }
+    return Ok{};
+}
+
 Result<Config> load(const Options& options) {
     const std::string path =
         options.config_path.empty() ? default_config_path() : options.config_path;
@@ -65,6 +79,7 @@ Result<Config> load(const Options& options) {
             config.control_socket = config.state_dir + "/control.sock";
         }
     }
+    RETURN_IF_ERROR(check_socket_length(config));
     return config;
 }
 

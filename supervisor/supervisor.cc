@@ -283,6 +283,7 @@ Result<Json> Supervisor::command(const std::string& name, const Json& args) {
 std::vector<std::string> Supervisor::reconfigure(const Config& fresh) {
     std::vector<std::string> refused = not_reloadable(config_, fresh);
     Config taken = fresh;
+    taken.rest_api = config_.rest_api;
     taken.state_dir = config_.state_dir;
     taken.run_host = config_.run_host;
     taken.control_socket = config_.control_socket;

@@ -134,9 +134,11 @@ void CommandServer::take_signal() {
 
 void CommandServer::accept_client() {
     UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!fd || clients_.size() >= kClientsMax || !send_line(fd.get(), greeting_)) {
+    if (!fd || clients_.size() >= kClientsMax) {
         return;
     }
+    // A client that wrote its command and left cannot be greeted, but is heard.
+    (void)send_line(fd.get(), greeting_);
     clients_.push_back(Client{std::move(fd), LineFramer(kCommandBytesMax)});
 }
 

@@ -18,7 +18,6 @@
 
 #include "common/file.h"
 #include "common/state_file.h"
-#include "supervisor/loop/uv_owned.h"
 
 namespace shift {
 namespace {
@@ -90,31 +89,6 @@ std::string own_folder() {
     return path.substr(0, path.rfind('/'));
 }
 
-// The stop request on its way to a worker: one connection, one line, then closed.
-struct StopRequest {
-    uv_connect_t connect{};
-    uv_write_t write{};
-    UvOwned<uv_pipe_t> pipe{new uv_pipe_t{}};
-    std::string line;
-};
-
-void send_line(uv_connect_t* connect, int status) {
-    std::unique_ptr<StopRequest> request(static_cast<StopRequest*>(connect->data));
-    if (status < 0) {
-        return;  // no socket: the ladder goes on to SIGTERM
-    }
-    uv_buf_t buffer =
-        uv_buf_init(request->line.data(), static_cast<unsigned>(request->line.size()));
-    request->write.data = request.get();
-    auto* stream = reinterpret_cast<uv_stream_t*>(request->pipe.get());
-    const auto written = [](uv_write_t* write, int) {
-        delete static_cast<StopRequest*>(write->data);
-    };
-    if (uv_write(&request->write, stream, &buffer, 1, written) == 0) {
-        request.release();  // `written` deletes it
-    }
-}
-
 }  // namespace
 
 Result<std::string> find_worker(const Config& config) {
@@ -139,11 +113,66 @@ Result<std::string> find_worker(const Config& config) {
                                               places[0], places[1], places[2])};
 }
 
+// A stop request on its way to a worker: connect, one line, wait for the greeting and the answer,
+// close. Owned by its pipe: freed in the close callback, after libuv ended what was pending.
+struct UvWorkers::StopRequest {
+    UvWorkers* owner;
+    uv_pipe_t pipe{};
+    uv_connect_t connect{};
+    uv_write_t write{};
+    std::string line;
+    char buffer[512];
+    int lines_heard = 0;
+
+    uv_stream_t* stream() { return reinterpret_cast<uv_stream_t*>(&pipe); }
+    void finish() {
+        auto* handle = reinterpret_cast<uv_handle_t*>(&pipe);
+        if (uv_is_closing(handle) != 0) {
+            return;
+        }
+        owner->stop_requests_.erase(this);
+        uv_close(handle,
+                 [](uv_handle_t* closed) { delete static_cast<StopRequest*>(closed->data); });
+    }
+    void send() {
+        uv_buf_t bytes = uv_buf_init(line.data(), static_cast<unsigned>(line.size()));
+        write.data = this;
+        const auto written = [](uv_write_t* done, int status) {
+            if (status < 0) {
+                static_cast<StopRequest*>(done->data)->finish();
+            }
+        };
+        if (uv_write(&write, stream(), &bytes, 1, written) != 0) {
+            finish();
+            return;
+        }
+        uv_read_start(
+            stream(),
+            [](uv_handle_t* handle, std::size_t, uv_buf_t* room) {
+                auto* self = static_cast<StopRequest*>(handle->data);
+                *room = uv_buf_init(self->buffer, sizeof self->buffer);
+            },
+            [](uv_stream_t* handle, ssize_t got, const uv_buf_t* heard) {
+                auto* self = static_cast<StopRequest*>(handle->data);
+                if (got > 0) {
+                    self->lines_heard +=
+                        static_cast<int>(std::count(heard->base, heard->base + got, '\n'));
+                }
+                if (got < 0 || self->lines_heard >= 2) {  // greeting and answer
+                    self->finish();
+                }
+            });
+    }
+};
+
 UvWorkers::UvWorkers(uv_loop_t& loop, const Config& config, std::string worker_path,
                      const Logger& log)
     : loop_(loop), config_(config), worker_path_(std::move(worker_path)), log_(log) {}
 
 UvWorkers::~UvWorkers() {
+    while (!stop_requests_.empty()) {
+        (*stop_requests_.begin())->finish();
+    }
     for (uv_process_t* process : children_) {
         uv_close(reinterpret_cast<uv_handle_t*>(process),
                  [](uv_handle_t* handle) { delete reinterpret_cast<uv_process_t*>(handle); });
@@ -274,13 +303,18 @@ std::vector<Json> UvWorkers::new_events(const AttemptRecord& attempt) {
 }
 
 void UvWorkers::ask_to_stop(const AttemptRecord& attempt, const std::string& reason) {
-    auto request = std::make_unique<StopRequest>();
+    auto* request = new StopRequest{.owner = this, .line = {}, .buffer = {}};
     request->line = to_line({{"command", "stop"}, {"reason", reason}}) + "\n";
-    uv_pipe_init(&loop_, request->pipe.get(), 0);
-    request->connect.data = request.get();
-    StopRequest* raw = request.release();  // send_line() owns it from here
-    uv_pipe_connect(&raw->connect, raw->pipe.get(), files_of(attempt.id).socket().c_str(),
-                    &send_line);
+    uv_pipe_init(&loop_, &request->pipe, 0);
+    request->pipe.data = request;
+    request->connect.data = request;
+    stop_requests_.insert(request);
+    uv_pipe_connect(&request->connect, &request->pipe, files_of(attempt.id).socket().c_str(),
+                    [](uv_connect_t* connect, int status) {
+                        auto* self = static_cast<StopRequest*>(connect->data);
+                        // No socket yet: asked again in a moment, and in the end by SIGTERM.
+                        status < 0 ? self->finish() : self->send();
+                    });
 }
 
 void UvWorkers::signal(const ProcessIdentity& process, int signo) {

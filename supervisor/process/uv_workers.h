@@ -38,6 +38,8 @@ class UvWorkers final : public Workers {
     void reconfigure(const Config& config) { config_ = config; }
 
   private:
+    struct StopRequest;
+
     AttemptFiles files_of(std::int64_t attempt) const;
     Status prepare_directory(const AttemptFiles& files, Job job, const std::string& api_state);
     Result<pid_t> start(const AttemptFiles& files, int lock_fd);
@@ -48,6 +50,7 @@ class UvWorkers final : public Workers {
     const Logger& log_;
     std::map<std::int64_t, EventReader> readers_;
     std::set<uv_process_t*> children_;
+    std::set<StopRequest*> stop_requests_;
 };
 
 // Where shift-worker is: config, beside the daemon, or the installed folder.

@@ -253,7 +253,7 @@ Result<Verdict> run_direct(Context& context) {
             return finish(context);
         }
     }
-    if (auto refused = check_statement_database(context.job)) {
+    if (auto refused = check_statement(context.job)) {
         return *refused;
     }
     ASSIGN_OR_RETURN(const DirectPlan plan, make_plan(context));

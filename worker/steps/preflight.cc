@@ -262,9 +262,16 @@ Result<std::optional<Verdict>> check_trash_database(Context& context) {
                            trash_database(context.job))));
 }
 
-std::optional<Verdict> check_statement_database(const Job& job) {
+std::optional<Verdict> check_statement(const Job& job) {
     std::optional<std::string> database;
-    if (const auto parsed = parse_ddl(job.ddl_statement); parsed.ok()) {
+    const auto parsed = parse_ddl(job.ddl_statement);
+    // A DROP is carried out by table name, so a statement that says more must not pass for one.
+    if (job.action == Action::kDrop && (!parsed.ok() || parsed->action != Action::kDrop)) {
+        return failed("not_one_drop", parsed.ok() ? "the statement is not a DROP"
+                                                  : "cannot run this DROP: " +
+                                                        parsed.error().message);
+    }
+    if (parsed.ok()) {
         database = parsed->name.database;
     } else if (const auto alter = alter_specification(job.ddl_statement); alter.ok()) {
         database = alter->name.database;

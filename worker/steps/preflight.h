@@ -23,8 +23,8 @@ Result<std::optional<Verdict>> check_final_insert(Context& context);
 // The database that trash goes to is there.
 Result<std::optional<Verdict>> check_trash_database(Context& context);
 
-// The statement names another database than the migration's.
-std::optional<Verdict> check_statement_database(const Job& job);
+// The statement names another database than the migration's, or is a DROP of more than one thing.
+std::optional<Verdict> check_statement(const Job& job);
 
 // A short ALTER would rebuild a table with more rows than direct_rows_max.
 Result<std::optional<Verdict>> check_direct_size(Context& context, const TableFacts& facts);

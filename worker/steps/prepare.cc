@@ -201,7 +201,7 @@ Result<Verdict> run_prepare(Context& context) {
                       fmt::format("database {} does not exist (or may not be seen by our user)",
                                   context.db()));
     }
-    if (auto refused = check_statement_database(context.job)) {
+    if (auto refused = check_statement(context.job)) {
         return *refused;
     }
     ASSIGN_OR_RETURN(auto refused, check_final_insert(context));
