@@ -17,7 +17,7 @@ database is used. The last line is `quickstart: OK`.
 
   --dir DIR  work in DIR and leave it there. Run again with the same DIR after everything in it was
              killed (kill -9, power cut): it goes on where it was, to the same end.
-  --rows N   rows to load (default 200000, at least 10000)
+  --rows N   rows to load (default 500000, at least 10000)
   --keep     leave everything running at the end and say how to use it
   --help     this text
 

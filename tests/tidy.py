@@ -226,7 +226,8 @@ class Tree:
             match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
             if match:
                 self.check_include(path, folder, number, match.group(1), match.group(2), lines)
-        if header:
+        # A precompiled header is the main file of its compilation, where the pragma is a warning.
+        if header and folder != "common/pch":
             first = next((line.strip() for line in code if line.strip()), "")
             if first != "#pragma once":
                 self.report(path, 1, "pragma-once", "missing", lines)
@@ -278,7 +279,8 @@ class Tree:
         for path in self.files:
             if path.endswith(".cc") and not self.is_built(path, builds):
                 self.report(path, 1, "dead-file", "in no meson.build")
-            if path.endswith(".h") and path not in self.included:
+            precompiled = any(path in build for build in builds.values())
+            if path.endswith(".h") and path not in self.included and not precompiled:
                 self.report(path, 1, "dead-file", "included by nobody")
 
     def is_built(self, path, builds):
