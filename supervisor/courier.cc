@@ -322,6 +322,10 @@ void Courier::retry_later(Entry& entry, OwedCall& call, const ApiAnswer& answer)
     delay = std::min(delay, kBackoffMax);
     call.next_try = registry_.clock().wall() + delay;
     entry.call_due[call.id] = registry_.clock().now() + delay;
+    if (call.lane == Lane::kReport && answer.status == 0) {
+        // report_flush_timeout counts time in which the API could have taken the report.
+        entry.hand_on_since = registry_.clock().now() + delay;
+    }
     registry_.log().warn("owed", {{"migration", entry.record.id},
                                   {"call", call_kind_name(call.kind)},
                                   {"tries", call.tries},

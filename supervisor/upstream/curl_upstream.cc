@@ -114,6 +114,11 @@ void CurlUpstream::call(ApiRequest request, Done done) {
                          static_cast<curl_off_t>(exchange->request_body.size()));
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, exchange->request_body.data());
     }
+    if (request.method != "GET") {
+        // On a reused connection that dies before the first answer byte curl itself sends the
+        // request again, also a POST: the API would do it twice.
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    }
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "shift-supervisor/" SHIFT_VERSION);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

@@ -312,6 +312,33 @@ TEST_F(World, ARefusedTransitionIsRetriedWithAShorterMessageUntilItIsTaken) {
     EXPECT_EQ(messages.back().find('\xc3'), std::string::npos);
 }
 
+TEST_F(World, AfterAnOutageTheLogStillComesBeforeTheTransition) {
+    api.add(1, 3);
+    run();
+    workers.logs[1] = "the whole copy\n";
+    api.fault = [](const ApiRequest&) { return Fault::kLoseRequest; };
+    FakeWorkers::end(worker(1), "copied");
+    run(600);
+    api.fault = [](const ApiRequest&) { return Fault::kNone; };
+    run(120);
+    EXPECT_EQ(api_status(1), 4);
+    EXPECT_EQ((api.files[{1, "0"}]), "the whole copy\n");
+}
+
+TEST_F(World, AReportTheApiRefusesHoldsUpTheTransitionNoLongerThanAgreed) {
+    api.add(1, 3);
+    run();
+    workers.logs[1] = "too large\n";
+    api.fault = [](const ApiRequest& request) {
+        return request.path == "migrations/append_to_file" ? Fault::kServerError : Fault::kNone;
+    };
+    FakeWorkers::end(worker(1), "copied");
+    run(20);
+    EXPECT_EQ(api_status(1), 3);
+    run(15);
+    EXPECT_EQ(api_status(1), 4);
+}
+
 TEST_F(World, CompleteIsOwedAfterThePointOfNoReturnWhateverTheStatus) {
     api.add(1, 5);
     run();
