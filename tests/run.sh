@@ -89,7 +89,7 @@ broken=0
 run_tests() {
   local folder=$1 suite status=0
   shift
-  local options=(--no-rebuild --num-processes "$jobs")
+  local options=(--num-processes "$jobs")  # builds what these tests need first
   for suite in "$@"; do
     options+=(--suite "$suite")
   done
@@ -112,8 +112,7 @@ run_tests() {
 }
 
 run_sanitized() {
-  configure build-sanitize -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized
-  ninja -C build-sanitize
+  configure build-sanitize -Db_sanitize=address,undefined -Db_lundef=false
   ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1} \
     UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1} \
     SHIFT_DEADLINE_FACTOR=${SHIFT_DEADLINE_FACTOR:-4} \
@@ -148,6 +147,7 @@ for suite in "${suites[@]}"; do
 done
 
 if [ "$sanitize" = yes ]; then
+  ninja -C build-sanitize
   run_sanitized "${suites[@]}"
 else
   ninja -C build
