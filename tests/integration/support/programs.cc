@@ -1,5 +1,6 @@
 #include "tests/integration/support/programs.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -60,14 +61,13 @@ INIT {
 1;
 )");
     const std::string path = folder + "/pt-osc-small-steps";
-    std::string text = "#!/bin/sh\ncase \" $* \" in\n*\" --execute \"*) exec perl -I" + folder +
-                       " -MGate " + pt_osc() + " \"$@\" --chunk-size " +
-                       std::to_string(chunk_rows) + " --chunk-time 0";
-    if (pause_s > 0) {
-        text += " --sleep " + std::to_string(pause_s);
-    }
-    text += " ;;\nesac\nexec " + pt_osc() + " \"$@\"\n";
-    spit(path, text, 0755);
+    const std::string tool = pt_osc();
+    const std::string pause = pause_s > 0 ? fmt::format(" --sleep {}", pause_s) : "";
+    spit(path,
+         fmt::format("#!/bin/sh\ncase \" $* \" in\n*\" --execute \"*) exec perl -I{0} -MGate {1} "
+                     "\"$@\" --chunk-size {2} --chunk-time 0{3} ;;\nesac\nexec {1} \"$@\"\n",
+                     folder, tool, chunk_rows, pause),
+         0755);
     return path;
 }
 
