@@ -15,10 +15,17 @@ namespace {
 
 // Rails shows at most two migrations a page: a full page may hide work behind it.
 constexpr std::size_t kPageItems = 2;
+constexpr Millis kPollAfterHandOn{500};
 constexpr Millis kClaimBackoffMin{500};
 constexpr Millis kClaimBackoffMax{30'000};
 // The last writer of a contested pin wins; both sides wait this long before reading.
 constexpr Millis kContestWaitMax{5'000};
+
+// Calls voided in this turn are still in the list until the commit.
+bool has_pending_calls(const Entry& entry) {
+    return std::any_of(entry.calls.begin(), entry.calls.end(),
+                       [](const OwedCall& call) { return call.state == CallState::kPending; });
+}
 
 std::string path_of(const Entry& entry) {
     return fmt::format("migrations/{}", entry.record.id);
@@ -154,6 +161,12 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
     if (entry.claim_call_in_flight || state == ClaimState::kClaiming ||
         state == ClaimState::kUncertain || state == ClaimState::kContesting) {
         return Listed::kSkip;  // the claim under way decides
+    }
+    if (entry.hand_on_in_flight) {
+        // An unpin or transition of the older claim is on its way; landing after the new claim it
+        // would clear the new pin. Its answer comes first.
+        poll_due_ = std::min(poll_due_, registry_.clock().now() + kPollAfterHandOn);
+        return Listed::kSkip;
     }
     if (is_open(state) && migration.lock_version < entry.record.seen.lock_version) {
         return Listed::kSkip;  // a page from before our claim: every change raises lock_version
@@ -489,7 +502,7 @@ void Claimer::pinned(Entry& entry) {
         entry.attempt && entry.record.step && entry.attempt->step == *entry.record.step;
     if (same_attempt) {
         registry_.set_state(entry, ClaimState::kRunning);
-    } else if (!entry.calls.empty()) {
+    } else if (has_pending_calls(entry)) {
         registry_.set_state(entry, ClaimState::kDelivering);
     } else if (entry.attempt || !needs_state_file(entry.record)) {
         registry_.set_state(entry, ClaimState::kWaiting);

@@ -127,6 +127,45 @@ TEST_F(World, PauseOfARunningCopyStopsItThenPauses) {
     EXPECT_EQ(api_status(1), 12);
 }
 
+TEST_F(World, APauseClaimedWhileTheEndOfTheCopyIsOwedIsServed) {
+    api.add(1, 3);
+    run();
+    api.fault = [](const ApiRequest& request) {
+        return request.path == "migrations/unpin_run_host" ? Fault::kServerError : Fault::kNone;
+    };
+    FakeWorkers::end(worker(1), "copied");
+    run();
+    api.stage(1, 11);
+    run(25);
+    ASSERT_EQ(worker(1).job.step, Step::kPause);
+    api.fault = [](const ApiRequest&) { return Fault::kNone; };
+    FakeWorkers::end(worker(1), "paused");
+    run();
+    EXPECT_EQ(api_status(1), 12);
+}
+
+TEST_F(World, AClaimWaitsForTheAnswerOfAnOlderClaimsHandOn) {
+    for (int ticks = 1; ticks < 14; ++ticks) {
+        const MigrationId id = ticks;
+        api.add(id, 3)["host"] = "db" + std::to_string(id);
+        run(25);
+        FakeWorkers::end(worker(id), "copied");
+        for (int i = 0; i < ticks; ++i) {
+            supervisor->tick();
+            api.deliver();
+            clock.advance(Millis(100));
+        }
+        if (api_status(id) == 3) {
+            api.stage(id, 11);
+            run(25);
+            ASSERT_EQ(worker(id).job.step, Step::kPause) << "staged after " << ticks << " turns";
+            FakeWorkers::end(worker(id), "paused");
+            run(25);
+            EXPECT_EQ(api_status(id), 12);
+        }
+    }
+}
+
 TEST_F(World, ACancelThatCameTooLateIsAnsweredByComplete) {
     api.add(1, 5);
     run();
