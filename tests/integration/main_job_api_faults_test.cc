@@ -78,8 +78,7 @@ std::vector<NamedFault> all_faults() {
     };
 }
 
-// ---- one broken answer to each call in turn
-// --------------------------------------------------------
+// One broken answer to each call in turn.
 
 class StagedFault : public ::testing::TestWithParam<NamedFault> {};
 
@@ -195,8 +194,7 @@ INSTANTIATE_TEST_SUITE_P(
                       NamedFault{"DoneThen500", {.wrong = Wrong::kAnswerAfter, .status = 500}}),
     name_of);
 
-// ---- claims
-// -----------------------------------------------------------------------------------------
+// Claims.
 
 TEST(Unstage, AnsweredEmptyBecauseAnotherRunnerWasFasterIsLeftAlone) {
     Scenario s({.start = false});
@@ -264,8 +262,82 @@ TEST(Unstage, TwoSupervisorsShareTheWorkWithoutDoingAnyTwice) {
     EXPECT_EQ(s.supervisor().attempts().size() + second.attempts().size(), ids.size());
 }
 
-// ---- outages
-// ------------------------------------------------------------------------------------------
+// People act while a call is on its way.
+
+// A call of the ended copy has left us; before the API carries it out, somebody pauses or cancels,
+// and our own next poll claims that. The late call then meets the newer claim.
+struct Race {
+    const char* name;
+    const char* endpoint;
+    bool pause;  // else cancel
+    bool pins;   // an API that pins at unstage, as shift-api does
+};
+void PrintTo(const Race& race, std::ostream* out) {
+    *out << race.name;
+}
+
+class RaceTest : public ::testing::TestWithParam<Race> {};
+
+TEST_P(RaceTest, TheNewerClaimIsCarriedOut) {
+    const Race& race = GetParam();
+    Scenario s;
+    if (race.pins) {
+        s.model().pin_at_unstage();
+    }
+    Writers::make_table(s.db(), "app", "t", 300);
+    const MigrationId id = s.submit({.ddl = kAddColumn});
+    s.bring_to_prepared(id);
+    s.approve(id);
+    const int unstaged = s.api().count("unstage", id);
+    s.api().inject(
+        {.endpoint = race.endpoint, .wrong = Wrong::kRewrite, .migration = id, .before = [&] {
+             if (race.pause) {
+                 s.model().pause(id);
+             } else {
+                 s.model().cancel(id);
+             }
+             // The run's own unstage is the first; ours for the newer state the second. A
+             // supervisor that waits for its call's answer before it claims is right too.
+             (void)poll_until([&] { return s.api().count("unstage", id) >= unstaged + 2; },
+                              seconds{1});
+         }});
+    s.start_run(id);
+    if (race.pause) {
+        s.await("paused", [&] { return s.status(id) == 12; });
+        s.await_idle();
+        EXPECT_EQ(s.text(id, "run_host"), "");
+        s.resume(id);
+        s.await_status(id, 4);
+        s.rename(id);
+        s.await_status(id, 8);
+        EXPECT_THAT(s.db().columns("app", "t"), Contains("extra"));
+    } else {
+        s.await("the clean-up is done",
+                [&] { return !s.model().staged(id) && s.leftovers("app", {"t"}).empty(); });
+        s.await_idle();
+        EXPECT_EQ(s.status(id), 9);
+        EXPECT_EQ(s.text(id, "run_host"), "");
+    }
+    EXPECT_EQ(s.leftovers("app", {"t"}), "");
+    EXPECT_EQ(Writers::difference(s.db(), "app", "t"), "");
+}
+INSTANTIATE_TEST_SUITE_P(
+    ApiFaults, RaceTest,
+    ::testing::Values(Race{"PauseBeforeTheUnpin", "unpin_run_host", true, false},
+                      Race{"PauseBeforeTheUnpinPinningApi", "unpin_run_host", true, true},
+                      Race{"PauseBeforeTheStateFile", "write_file", true, false},
+                      Race{"PauseBeforeTheStateFilePinningApi", "write_file", true, true},
+                      Race{"PauseBeforeTheLog", "append_to_file", true, false},
+                      Race{"PauseBeforeTheLogPinningApi", "append_to_file", true, true},
+                      Race{"CancelBeforeTheUnpin", "unpin_run_host", false, false},
+                      Race{"CancelBeforeTheUnpinPinningApi", "unpin_run_host", false, true},
+                      Race{"CancelBeforeTheStateFile", "write_file", false, false},
+                      Race{"CancelBeforeTheStateFilePinningApi", "write_file", false, true},
+                      Race{"CancelBeforeTheLog", "append_to_file", false, false},
+                      Race{"CancelBeforeTheLogPinningApi", "append_to_file", false, true}),
+    [](const auto& one) { return std::string(one.param.name); });
+
+// Outages.
 
 TEST(Outage, AtTheStartIsWaitedOut) {
     Scenario s({.start = false});
@@ -356,8 +428,7 @@ TEST(Outage, AHangingApiDoesNotHoldUpTheStopFile) {
     EXPECT_EQ(s.status(id), 3);
 }
 
-// ---- endless refusals
-// ------------------------------------------------------------------------------------
+// Endless refusals.
 
 TEST(Refused, ALogTheApiNeverTakesDoesNotHoldUpTheMigration) {
     Scenario s;

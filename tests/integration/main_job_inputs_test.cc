@@ -28,8 +28,7 @@ Change good_create() {
             .runtype = 2};
 }
 
-// ---- odd fields
-// ------------------------------------------------------------------------------------
+// Odd fields.
 
 enum class Fate {
     kServed,     // the oddity does not matter: prepared like any other
@@ -220,8 +219,7 @@ TEST(OddList, AStalePageDoesNotTakeAwayWhatIsOurs) {
     EXPECT_THAT(s.supervisor().attempts(), SizeIs(1));
 }
 
-// ---- odd statements
-// --------------------------------------------------------------------------------
+// Odd statements.
 
 // Driven by the model: the real API's parser would refuse most of them at once.
 struct OddStatement {
@@ -353,8 +351,7 @@ TEST(OddDdl, ATableThatAppearsBeforeTheRunIsNotDropped) {
     }
 }
 
-// ---- triggers of the user
-// ---------------------------------------------------------------------------
+// Triggers of the user.
 
 void add_user_trigger(Scenario& s) {
     s.db().execute("CREATE TABLE app.audit (id BIGINT)");
@@ -444,8 +441,7 @@ TEST(UserTrigger, DropOfTheTableStillKeepsItsRowsInTheTrash) {
     }
 }
 
-// ---- final insert
-// ------------------------------------------------------------------------------------
+// Final insert.
 
 class FinalInsertTest : public ::testing::TestWithParam<const char*> {};
 
@@ -498,8 +494,7 @@ TEST(FinalInsert, IntoATableThatCannotRollBackIsNotRunTwice) {
     EXPECT_EQ(s.db().integer("SELECT COUNT(*) FROM app.log"), 1);
 }
 
-// ---- the tool
-// -----------------------------------------------------------------------------------------
+// The tool.
 
 TEST(Tool, DryRunThatExits3SilentlyIsNotApproved) {
     Scenario s;
@@ -573,8 +568,7 @@ INSTANTIATE_TEST_SUITE_P(Inputs, BrokenToolTest,
                              return name;
                          });
 
-// ---- the database
-// -----------------------------------------------------------------------------------
+// The database.
 
 ScenarioOptions own_server() {
     ScenarioOptions options;

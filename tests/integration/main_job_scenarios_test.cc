@@ -67,8 +67,7 @@ void expect_handed_on(Scenario& s, MigrationId id) {
     EXPECT_FALSE(bool_or(columns, "staged", true));
 }
 
-// ---- prepare
-// -------------------------------------------------------------------------------------
+// Prepare.
 
 TEST(Prepare, AlterIsTriedAndMeasuredAndAwaitsApproval) {
     Scenario s(real_api());
@@ -136,8 +135,7 @@ TEST(Prepare, WhatCannotWorkFailsWithTheReason) {
     expect_handed_on(s, id);
 }
 
-// ---- run
-// -----------------------------------------------------------------------------------------
+// Run.
 
 TEST(Run, LongRunCopiesAndStopsBeforeTheSwap) {
     Scenario s(real_api());
@@ -280,8 +278,7 @@ TEST(Run, DroppedViewIsGone) {
     EXPECT_THAT(s.db().tables("pending_drops"), IsEmpty());
 }
 
-// ---- rename
-// --------------------------------------------------------------------------------------
+// Rename.
 
 TEST(Rename, SwapsMeasuresAndRunsTheFinalInsert) {
     Scenario s(real_api());
@@ -349,8 +346,7 @@ TEST(Rename, WaitsForALongTransactionWithoutFailing) {
     EXPECT_EQ(s.leftovers("app", {"t"}), "");
 }
 
-// ---- pause, resume, cancel, stop
-// -------------------------------------------------------------------
+// Pause, resume, cancel, stop.
 
 TEST(Pause, KeepsTheCopyAndResumeFinishesIt) {
     ScenarioOptions options = real_api_small_chunks();

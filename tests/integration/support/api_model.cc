@@ -44,6 +44,7 @@ Json shown(const Json& row) {
         out.erase(name);
     }
     out.erase("_updated");
+    out.erase("_claim");
     return out;
 }
 
@@ -154,6 +155,11 @@ void ApiModel::prepend_to_staged(const std::string& raw_items) {
 void ApiModel::set_list_limit(int limit) {
     const std::lock_guard guard(mutex_);
     list_limit_ = limit;
+}
+
+void ApiModel::pin_at_unstage() {
+    const std::lock_guard guard(mutex_);
+    pins_at_unstage_ = true;
 }
 
 void ApiModel::move(Json& row, int status, const std::string& by) {
@@ -273,6 +279,7 @@ HttpReply ApiModel::staged_list() const {
         }
         Json copy = *item;
         copy.erase("_updated");
+        copy.erase("_claim");
         body += (body.size() > 1 ? "," : "") + to_line(copy);
     }
     HttpReply reply;
@@ -358,8 +365,14 @@ HttpReply ApiModel::post(const std::string& action, const Json& args) {
     const int status = static_cast<int>(int_or(row, "status", -1));
     const bool staged = bool_or(row, "staged", false);
     if (action == "unstage") {
+        const std::string claim = pins_at_unstage_ ? string_or(args, "claim_id", "") : "";
         if (!staged) {
-            return json_reply(Json::object());
+            const bool repeat = !claim.empty() && string_or(row, "_claim", "") == claim;
+            return json_reply(repeat ? shown(row) : Json::object());
+        }
+        if (!claim.empty()) {
+            row["_claim"] = claim;
+            row["run_host"] = string_or(args, "run_host", "");
         }
         row["staged"] = false;
         row["lock_version"] = int_or(row, "lock_version", 0) + 1;

@@ -53,6 +53,9 @@ class ApiModel {
     // Goes verbatim in front of the list that `staged` answers; "" = nothing.
     void prepend_to_staged(const std::string& raw_items);
     void set_list_limit(int limit);
+    // As shift-api and unlike Rails: unstage also pins to `run_host`, and answers a repeat with the
+    // same claim_id as the first time.
+    void pin_at_unstage();
 
     // What people do. The status it has then.
     int approve(MigrationId id, int runtype = 0);  // 0: keep
@@ -94,6 +97,7 @@ class ApiModel {
     std::int64_t now_ = 0;  // stands for updated_at
     MigrationId next_id_ = 1;
     int list_limit_ = 2;
+    bool pins_at_unstage_ = false;
 };
 
 // Reads "a=b&c=d" (percent-encoded) into strings.

@@ -362,6 +362,9 @@ bool FakeApi::answer(int fd, const HttpRequest& request) {
     call.done = do_work;
     const std::size_t index = record(std::move(call));
     HttpReply reply;
+    if (fault && fault->before) {
+        fault->before();
+    }
     if (do_work) {
         reply = work(request);
     }

@@ -44,7 +44,7 @@ enum class Wrong {
     kHangAfter,    // the work is done, never answered
     kGarbage,      // bytes that are no HTTP
     kCutAfter,     // the work is done; the answer ends in the middle of the body
-    kRewrite,      // the answer is given through `rewrite`
+    kRewrite,      // the answer is given through `rewrite` (unchanged without one)
 };
 struct Fault {
     std::string endpoint = {};  // "" = every call
@@ -58,6 +58,7 @@ struct Fault {
     std::string content_type = "text/html; charset=utf-8";
     std::string location = {};  // sent as a Location header when not empty
     std::function<std::string(const std::string&)> rewrite = {};
+    std::function<void()> before = {};  // runs when the call has arrived, before the work
 };
 
 // An HTTP server in this process between the supervisor and an API: the model (default), or the

@@ -264,12 +264,18 @@ MariadbServer::MariadbServer(MariadbOptions options) : options_(std::move(option
     std::filesystem::create_directories(dir_ / "tmp");
     port_ = free_port();
     start();
+    make_users();
+}
+
+void MariadbServer::make_users() {
     Db root = connect();
-    for (const char* at : {"127.0.0.1", "localhost"}) {
-        root.execute("CREATE OR REPLACE USER '" + user() + "'@'" + at + "' IDENTIFIED BY '" +
-                     password() + "'");
-        root.execute("GRANT ALL PRIVILEGES ON *.* TO '" + user() + "'@'" + at +
-                     "' WITH GRANT OPTION");
+    for (const std::string& name : {user(), api_user()}) {
+        for (const char* at : {"127.0.0.1", "localhost"}) {
+            const std::string account = "'" + name + "'@'" + at + "'";
+            root.execute("CREATE OR REPLACE USER " + account + " IDENTIFIED BY '" + password() +
+                         "'");
+            root.execute("GRANT ALL PRIVILEGES ON *.* TO " + account + " WITH GRANT OPTION");
+        }
     }
 }
 
@@ -405,6 +411,7 @@ void MariadbServer::reset() {
         }
     }
     root.execute("SET GLOBAL read_only = 0");
+    make_users();
 }
 
 MariadbServer& shared_server() {

@@ -92,6 +92,7 @@ class MariadbServer {
     std::string error_log() const { return dir_ / "error.log"; }
     pid_t pid() const { return process_.pid(); }
     static std::string user() { return "shift"; }
+    static std::string api_user() { return "shift_api"; }  // what shift-api looks at tables with
     // The planted secret: wherever this text turns up besides the files meant for it is a leak.
     static std::string password() { return "s3cr3t-pl4nted-pw"; }
 
@@ -110,6 +111,7 @@ class MariadbServer {
 
   private:
     std::vector<std::string> arguments() const;
+    void make_users();
 
     TempDir dir_;
     MariadbOptions options_;

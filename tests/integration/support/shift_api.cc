@@ -23,8 +23,8 @@ void ShiftApi::start() {
     const std::string config = folder_ + "/shift-api.yaml";
     const std::string credentials = folder_ + "/client.cnf";
     spit(credentials,
-         "[client]\nuser=" + MariadbServer::user() + "\npassword=\"" + MariadbServer::password() +
-             "\"\n",
+         "[client]\nuser=" + MariadbServer::api_user() + "\npassword=\"" +
+             MariadbServer::password() + "\"\n",
          0600);
     std::string text;
     text += "listen: 127.0.0.1\n";
