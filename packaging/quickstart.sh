@@ -88,7 +88,7 @@ stop() {
 stop_workers() {
   local proc line
   for proc in /proc/[0-9]*; do
-    line=$(tr '\0' ' ' <"$proc/cmdline" 2>/dev/null) || continue
+    line=$({ tr '\0' ' ' <"$proc/cmdline"; } 2>/dev/null) || continue  # it may just have ended
     case "$line" in
       *shift-worker*"$dir/state/"* | *pt-online-schema-change*"$dir/state/"*)
         kill -TERM "${proc#/proc/}" 2>/dev/null || true
