@@ -169,6 +169,7 @@ const std::vector<Key>& keys() {
         {"rest_key", path(&C::rest_key)},
         {"log_dir", path(&C::log_dir)},
         {"pt_osc_path", program(&C::pt_osc_path)},
+        {"pt_osc_flavour", choice(&C::pt_osc_flavour, {"auto", "stock", "square"})},
         {"pending_drops_db", text(&C::pending_drops_db)},
         {"enable_trash", boolean(&C::enable_trash)},
         {"log_sync_interval", duration(&C::log_sync_interval, kShort)},

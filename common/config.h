@@ -29,6 +29,9 @@ struct Config {
 
     std::string log_dir;  // ends in '/' after loading; created when missing
     std::string pt_osc_path = "pt-online-schema-change";
+    // How pt-osc is worked with: auto (by its features), stock (with our plugin), square (the patch
+    // with --save-state).
+    std::string pt_osc_flavour = "auto";
     std::string pending_drops_db;  // "" = old tables stay in their own database
     bool enable_trash = true;      // false: old tables are dropped
     Millis log_sync_interval{10'000};

@@ -52,6 +52,8 @@ Json to_json(const Job& job) {
         {"mysql_defaults_file", job.mysql_defaults_file},
         {"pt_osc_defaults_file", job.pt_osc_defaults_file},
         {"pt_osc_path", job.pt_osc_path},
+        {"pt_osc_flavour", job.pt_osc_flavour},
+        {"cache_dir", job.cache_dir},
         {"enable_trash", job.enable_trash},
         {"pending_drops_db", job.pending_drops_db},
         {"ddl_timeout_s", job.ddl_timeout.count()},
@@ -113,6 +115,8 @@ Result<Job> parse_job(std::string_view text) {
     job.mysql_defaults_file = string_or(json, "mysql_defaults_file", "");
     job.pt_osc_defaults_file = string_or(json, "pt_osc_defaults_file", "");
     job.pt_osc_path = string_or(json, "pt_osc_path", "");
+    job.pt_osc_flavour = string_or(json, "pt_osc_flavour", "auto");
+    job.cache_dir = string_or(json, "cache_dir", "");
     job.enable_trash = bool_or(json, "enable_trash", job.enable_trash);
     job.pending_drops_db = string_or(json, "pending_drops_db", "");
     job.ddl_timeout = std::chrono::seconds(int_or(json, "ddl_timeout_s", job.ddl_timeout.count()));

@@ -42,6 +42,8 @@ struct Job {
     std::string pt_osc_defaults_file;
 
     std::string pt_osc_path;
+    std::string pt_osc_flavour = "auto";  // auto | stock | square
+    std::string cache_dir;                // what is known of installed tools; "" = nowhere
     bool enable_trash = true;
     std::string pending_drops_db;  // "" = the migration's own database
     std::chrono::seconds ddl_timeout{3600};

@@ -311,6 +311,12 @@ std::string format_state_file(const StateFile& state) {
     scalar("new_ddl_hash", state.new_ddl_hash);
     scalar("alter_hash", state.alter_hash);
     scalar("server", state.server);
+    out += fmt::format("server_started: {}\n", state.server_started);
+    scalar("copy_id", state.copy_id);
+    out += state.row_enc.empty() ? "row_enc: ~\n" : "row_enc:" + yaml_list(state.row_enc);
+    scalar("row_key", state.row_key);
+    out += fmt::format("chunks: {}\nruns: {}\nelapsed_s: {}\nrows_estimate: {}\n", state.chunks,
+                       state.runs, state.elapsed_s, state.rows_estimate);
     return out;
 }
 
@@ -347,6 +353,14 @@ Result<StateFile> parse_state_file(std::string_view text) {
     RETURN_IF_ERROR(read_scalar(values, "new_ddl_hash", state.new_ddl_hash));
     RETURN_IF_ERROR(read_scalar(values, "alter_hash", state.alter_hash));
     RETURN_IF_ERROR(read_scalar(values, "server", state.server));
+    RETURN_IF_ERROR(read_number(values, "server_started", state.server_started));
+    RETURN_IF_ERROR(read_scalar(values, "copy_id", state.copy_id));
+    RETURN_IF_ERROR(read_list(values, "row_enc", state.row_enc));
+    RETURN_IF_ERROR(read_scalar(values, "row_key", state.row_key));
+    RETURN_IF_ERROR(read_number(values, "chunks", state.chunks));
+    RETURN_IF_ERROR(read_number(values, "runs", state.runs));
+    RETURN_IF_ERROR(read_number(values, "elapsed_s", state.elapsed_s));
+    RETURN_IF_ERROR(read_number(values, "rows_estimate", state.rows_estimate));
     for (const auto& [key, value] : {std::pair("db", &state.db), std::pair("step", &state.step),
                                      std::pair("orig_tbl", &state.orig_tbl)}) {
         if (value->empty()) {

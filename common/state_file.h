@@ -26,11 +26,23 @@ struct StateFile {
     std::int64_t migration = 0;
     std::int64_t claim = 0;
     std::string saved_at;  // ISO time
+    // "NAME", or "NAME CREATED SHA1": creation time (UNIX, as the server gives it) and the hash of
+    // the body as they were right after the triggers were made.
     std::vector<std::string> triggers;
-    std::string orig_ddl_hash;  // fingerprint of SHOW CREATE TABLE without AUTO_INCREMENT
+    std::string orig_ddl_hash;  // SHA-1 of SHOW CREATE TABLE without AUTO_INCREMENT
     std::string new_ddl_hash;
     std::string alter_hash;
-    std::string server;  // server identity
+    std::string server;               // server identity
+    std::int64_t server_started = 0;  // UNIX time, 0 = not known
+
+    // What going on with the copy needs.
+    std::string copy_id;               // one copy from its first row on; "" = cannot be resumed
+    std::vector<std::string> row_enc;  // `row` exactly: n = NULL, else b or u (text) + hex bytes
+    std::string row_key;               // index and columns that `row` counts in, encoded alike
+    std::int64_t chunks = 0;           // of all runs of this copy
+    std::int64_t runs = 0;
+    std::int64_t elapsed_s = 0;  // seconds spent copying
+    std::int64_t rows_estimate = 0;
 };
 
 std::string format_state_file(const StateFile& state);

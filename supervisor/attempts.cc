@@ -133,6 +133,7 @@ Result<Job> Attempts::job_of(const Entry& entry) {
         job.engine = "direct";
     }
     job.pt_osc_path = config.pt_osc_path;
+    job.pt_osc_flavour = config.pt_osc_flavour;
     job.enable_trash = config.enable_trash;
     job.pending_drops_db = config.pending_drops_db;
     job.ddl_timeout = std::chrono::duration_cast<std::chrono::seconds>(config.ddl_timeout);
@@ -173,7 +174,14 @@ void Attempts::start(Entry& entry) {
     attempt.tries = record.tries + 1;
     attempt.started = registry_.clock().wall();
     entry.attempt = std::move(attempt);
-    entry.progress = {};
+    Progress kept;  // of a copy that goes on, until the worker says where it is
+    if (attempt.step == Step::kRun) {
+        kept.percent = entry.progress.percent;
+        kept.rows = entry.progress.rows;
+        kept.rows_total = entry.progress.rows_total;
+    }
+    entry.progress = kept;
+    entry.first_rows.reset();
     entry.retry_after.reset();
     entry.stop_reason.clear();
     entry.percent_told = -1;
@@ -275,6 +283,9 @@ void Attempts::on_progress(Entry& entry, const Json& event) {
     progress.eta_s = int_of(event, "eta_s");
     progress.phase = string_or(event, "phase", progress.phase);
     progress.throttle = string_or(event, "throttle", "");
+    if (!entry.first_rows) {
+        entry.first_rows = progress.rows;
+    }
     const auto now = registry_.clock().now();
     if (now >= entry.progress_journal_due) {
         entry.progress_journal_due = now + kProgressJournalInterval;
@@ -386,6 +397,11 @@ void Attempts::finish(Entry& entry) {
     if (entry.disowned) {
         registry_.set_state(entry, ClaimState::kLetGo, entry.record.reason);
         return;
+    }
+    // attempts_max is for trouble that stays; a copy that got on is not at the end of its tries.
+    if (entry.first_rows && entry.progress.rows.value_or(0) > *entry.first_rows) {
+        entry.record.tries = 0;
+        registry_.touch(entry);
     }
     const Config& config = registry_.config();
     const RetryPolicy policy{config.attempts_max, config.retry_backoff_min,

@@ -195,6 +195,7 @@ Status UvWorkers::prepare_directory(const AttemptFiles& files, Job job,
     RETURN_IF_ERROR(make_directories(files.dir, 0700));
     job.files_dir = fmt::format("{}id-{}/", absolute(config_.log_dir), job.migration);
     RETURN_IF_ERROR(make_directories(job.files_dir, 0750));
+    job.cache_dir = absolute(config_.state_dir) + "/cache";
     job.mysql_defaults_file = absolute(config_.mysql_defaults_file);
     if (!config_.mysql_user.empty()) {
         RETURN_IF_ERROR(write_file_atomic(files.credentials(), credentials_text(config_), 0600));

@@ -22,135 +22,13 @@
 #include "tests/integration/support/programs.h"
 #include "tests/integration/support/temp_dir.h"
 #include "tests/integration/support/wait.h"
+#include "tests/integration/support/worker_driver.h"
 #include "tests/integration/support/writers.h"
 
 namespace shift::testing {
 namespace {
 
 using Names = std::vector<std::string>;
-
-// One migration as the supervisor would drive it: attempts in order, each told what the earlier
-// ones left in their events.
-class Driver {
-  public:
-    Driver(MariadbServer& server, const TempDir& dir, MigrationId id, const std::string& statement,
-           const std::string& table)
-        : dir_(dir / ("m" + std::to_string(id))) {
-        std::filesystem::create_directories(dir_);
-        const std::string credentials = dir_ + "/my.cnf";
-        spit(credentials,
-             "[client]\nuser=" + MariadbServer::user() + "\npassword=" + MariadbServer::password() +
-                 "\n",
-             0600);
-        job.migration = id;
-        job.claim = 1;
-        job.host = server.host();
-        job.port = server.port();
-        job.database = "shop";
-        job.table = table;
-        job.ddl_statement = statement;
-        job.mysql_defaults_file = credentials;
-        job.pt_osc_defaults_file = credentials;
-        job.pt_osc_path = pt_osc();
-        job.files_dir = dir_ + "/files/";
-    }
-
-    void start(Step step) {
-        attempt_dir_ = dir_ + "/" + std::to_string(++job.attempt);
-        std::filesystem::create_directories(attempt_dir_);
-        job.step = step;
-        spit(attempt_dir_ + "/job.json", to_line(to_json(job)));
-        spit(attempt_dir_ + "/worker.lock", "");
-        SpawnOptions options;
-        options.argv = {program("shift-worker"), "--attempt-dir", attempt_dir_};
-        options.output = attempt_dir_ + "/worker.log";
-        worker_.start(options);
-    }
-    // The outcome event; {} when the worker died without one.
-    Json finish(milliseconds deadline = seconds(180)) {
-        exit_ = worker_.wait(deadline);
-        EXPECT_TRUE(exit_) << "still running: " << tail_file(attempt_dir_ + "/worker.log", 30);
-        Json outcome = Json::object();
-        for (const Json& event : events()) {
-            const std::string kind = string_or(event, "event", "");
-            if (is_durable_event(kind) && kind != event::kOutcome) {
-                job.history.push_back(event);
-            }
-            if (kind == event::kOutcome) {
-                outcome = event;
-            }
-        }
-        return outcome;
-    }
-    Json run(Step step) {
-        start(step);
-        return finish();
-    }
-    std::string outcome_of(Step step) { return string_or(run(step), "outcome", "none"); }
-
-    std::vector<Json> events() const {
-        EventReader reader(attempt_dir_ + "/events.jsonl", 0);
-        return reader.poll().value();
-    }
-    std::vector<Json> events(const std::string& kind) const {
-        std::vector<Json> found = events();
-        std::erase_if(found, [&](const Json& event) { return event.at("event") != kind; });
-        return found;
-    }
-    bool wait_for_event(const std::string& kind) {
-        return poll_until([&] { return !events(kind).empty() || !worker_.running(); }) &&
-               !events(kind).empty();
-    }
-    pid_t engine() const {
-        const auto engines = events(event::kEngine);
-        return engines.empty() ? 0 : engines.back().at("pid").get<pid_t>();
-    }
-    std::uint64_t thread(const std::string& role) const {
-        std::uint64_t id = 0;
-        for (const Json& event : events(event::kConnected)) {
-            if (event.at("role") == role) {
-                id = event.at("thread_id").get<std::uint64_t>();
-            }
-        }
-        return id;
-    }
-    // One command over worker.sock; the answer after the greeting.
-    std::string command(const std::string& line) const {
-        const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        const std::string path = attempt_dir_ + "/worker.sock";
-        path.copy(address.sun_path, sizeof address.sun_path - 1);
-        if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-            ::close(fd);
-            return "";
-        }
-        const std::string bytes = line + "\n";
-        EXPECT_EQ(::write(fd, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
-        std::string text;
-        char buffer[4096];
-        while (std::count(text.begin(), text.end(), '\n') < 2) {
-            const ssize_t got = ::read(fd, buffer, sizeof buffer);
-            if (got <= 0) {
-                break;
-            }
-            text.append(buffer, static_cast<std::size_t>(got));
-        }
-        ::close(fd);
-        return text;
-    }
-    ChildProcess& worker() { return worker_; }
-    const std::string& attempt_dir() const { return attempt_dir_; }
-    std::string log() const { return slurp(job.files_dir + "ptosc-output.log"); }
-
-    Job job;
-
-  private:
-    std::string dir_;
-    std::string attempt_dir_;
-    ChildProcess worker_;
-    std::optional<ExitStatus> exit_;
-};
 
 class Worker : public ::testing::Test {
   protected:
@@ -173,12 +51,12 @@ class Worker : public ::testing::Test {
                         std::to_string(rows));
         }
     }
-    Driver driver(MigrationId id, const std::string& statement, const std::string& table = "t") {
-        return Driver(server_, dir_, id, statement, table);
+    WorkerDriver driver(MigrationId id, const std::string& statement, const std::string& table = "t") {
+        return WorkerDriver(server_, dir_, id, statement, table);
     }
     // With a copy of about `rows`/200 * 50 ms.
-    Driver slow_driver(MigrationId id, const std::string& statement) {
-        Driver slow(server_, dir_, id, statement, "t");
+    WorkerDriver slow_driver(MigrationId id, const std::string& statement) {
+        WorkerDriver slow(server_, dir_, id, statement, "t");
         slow.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0.05);
         return slow;
     }
@@ -195,7 +73,7 @@ class Worker : public ::testing::Test {
 TEST_F(Worker, LongAlterUnderWritesKeepsEveryRow) {
     Writers::make_table(db_, "shop", "t", 3000);
     db_.execute("CREATE DATABASE pd");
-    Driver d = driver(1, "ALTER TABLE t ADD COLUMN extra INT");
+    WorkerDriver d = driver(1, "ALTER TABLE t ADD COLUMN extra INT");
     d.job.pending_drops_db = "pd";
     Writers writers(server_, "shop", "t", 2);
     writers.start();
@@ -221,7 +99,7 @@ TEST_F(Worker, LongAlterUnderWritesKeepsEveryRow) {
 
 TEST_F(Worker, WithoutTrashTheOldTableIsDropped) {
     make_table(100);
-    Driver d = driver(2, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(2, "ALTER TABLE t ADD COLUMN b INT");
     d.job.enable_trash = false;
     EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
     EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
@@ -233,7 +111,7 @@ TEST_F(Worker, OddNamesWorkToTheEnd) {
     for (const std::string name : {"a b", "a`b", "a-b", "select", "a,b", "a.b", "a\"b", "a=b"}) {
         SCOPED_TRACE(name);
         make_table(50, name);
-        Driver d = driver(++id, "ALTER TABLE " + quote_name(name) + " ADD COLUMN `x y` INT", name);
+        WorkerDriver d = driver(++id, "ALTER TABLE " + quote_name(name) + " ADD COLUMN `x y` INT", name);
         d.job.enable_trash = false;
         EXPECT_EQ(d.outcome_of(Step::kPrepare), "prepared");
         EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
@@ -246,7 +124,7 @@ TEST_F(Worker, OddNamesWorkToTheEnd) {
 TEST_F(Worker, ANameOf64BytesFits) {
     const std::string name(64, 'x');
     make_table(50, name);
-    Driver d = driver(30, "ALTER TABLE " + name + " ADD COLUMN b INT", name);
+    WorkerDriver d = driver(30, "ALTER TABLE " + name + " ADD COLUMN b INT", name);
     EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
     EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
     for (const std::string& table : db_.tables("shop")) {
@@ -285,7 +163,7 @@ TEST_F(Worker, PrepareRefusesWhatPtOscCannotDo) {
                                                                     {"tick", "backtick"}};
     for (const auto& [table, why] : cases) {
         SCOPED_TRACE(table);
-        Driver d = driver(++id, "ALTER TABLE " + quote_name(table) + " ADD COLUMN b INT", table);
+        WorkerDriver d = driver(++id, "ALTER TABLE " + quote_name(table) + " ADD COLUMN b INT", table);
         const Json outcome = d.run(Step::kPrepare);
         EXPECT_EQ(outcome.at("outcome"), "failed");
         EXPECT_NE(message(outcome).find(why), std::string::npos) << message(outcome);
@@ -296,7 +174,7 @@ TEST_F(Worker, PrepareRefusesWhatPtOscCannotDo) {
 
 TEST_F(Worker, PrepareTellsTheRealReasonOfABadAlter) {
     make_table(10);
-    Driver d = driver(60, "ALTER TABLE t ADD COLUMN a INT");
+    WorkerDriver d = driver(60, "ALTER TABLE t ADD COLUMN a INT");
     const Json outcome = d.run(Step::kPrepare);
     EXPECT_EQ(outcome.at("outcome"), "failed");
     EXPECT_NE(message(outcome).find("Duplicate column name"), std::string::npos);
@@ -305,7 +183,7 @@ TEST_F(Worker, PrepareTellsTheRealReasonOfABadAlter) {
 
 TEST_F(Worker, PrepareRefusesColumnRenamesThatLoseData) {
     make_table(10);
-    Driver d = driver(61, "ALTER TABLE t RENAME COLUMN a TO z");
+    WorkerDriver d = driver(61, "ALTER TABLE t RENAME COLUMN a TO z");
     const Json outcome = d.run(Step::kPrepare);
     EXPECT_EQ(outcome.at("outcome"), "failed");
     EXPECT_NE(message(outcome).find("CHANGE COLUMN"), std::string::npos);
@@ -322,7 +200,7 @@ TEST_F(Worker, AToolThatIsMissingOrBrokenFailsPrepare) {
     int id = 70;
     for (const std::string& tool : {silent, unreadable, no_interpreter, dir_ / "missing"}) {
         SCOPED_TRACE(tool);
-        Driver d = driver(++id, "ALTER TABLE t ADD COLUMN b INT");
+        WorkerDriver d = driver(++id, "ALTER TABLE t ADD COLUMN b INT");
         d.job.pt_osc_path = tool;
         const Json outcome = d.run(Step::kPrepare);
         EXPECT_EQ(outcome.at("outcome"), "failed");
@@ -331,14 +209,14 @@ TEST_F(Worker, AToolThatIsMissingOrBrokenFailsPrepare) {
 }
 
 TEST_F(Worker, PrepareTriesAgainWhenTheServerIsAway) {
-    Driver d = driver(80, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(80, "ALTER TABLE t ADD COLUMN b INT");
     d.job.port = free_port();
     EXPECT_EQ(d.outcome_of(Step::kPrepare), "retry");
     EXPECT_EQ(d.outcome_of(Step::kCancel), "retry");
 }
 
 TEST_F(Worker, WrongPasswordIsSaidWithoutThePassword) {
-    Driver d = driver(81, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(81, "ALTER TABLE t ADD COLUMN b INT");
     spit(d.job.mysql_defaults_file, "[client]\nuser=shift\npassword=other-pl4nted\n", 0600);
     const Json outcome = d.run(Step::kPrepare);
     EXPECT_EQ(outcome.at("outcome"), "failed");
@@ -350,7 +228,7 @@ TEST_F(Worker, WrongPasswordIsSaidWithoutThePassword) {
 TEST_F(Worker, PendingDropsDatabaseIsLookedForAtPrepare) {
     make_table(10);
     for (const char* statement : {"ALTER TABLE t ADD COLUMN b INT", "DROP TABLE t"}) {
-        Driver d = driver(82, statement);
+        WorkerDriver d = driver(82, statement);
         d.job.pending_drops_db = "nowhere";
         d.job.action = std::string(statement).starts_with("DROP") ? Action::kDrop : Action::kAlter;
         const Json outcome = d.run(Step::kPrepare);
@@ -363,7 +241,7 @@ TEST_F(Worker, PendingDropsDatabaseIsLookedForAtPrepare) {
 TEST_F(Worker, DuplicatesUnderANewUniqueKeyAreRefused) {
     make_table(100);
     db_.execute("UPDATE t SET a = '7' WHERE id IN (1, 2)");
-    Driver d = driver(83, "ALTER TABLE t ADD UNIQUE KEY ua (a)");
+    WorkerDriver d = driver(83, "ALTER TABLE t ADD UNIQUE KEY ua (a)");
     Json outcome = d.run(Step::kPrepare);
     EXPECT_EQ(outcome.at("outcome"), "failed");
     EXPECT_NE(message(outcome).find("`a`"), std::string::npos);
@@ -379,7 +257,7 @@ TEST_F(Worker, DuplicatesUnderANewUniqueKeyAreRefused) {
 
 TEST_F(Worker, UniqueKeyWithoutDuplicatesGoesThrough) {
     make_table(100);
-    Driver d = driver(84, "ALTER TABLE t ADD UNIQUE KEY ua (a)");
+    WorkerDriver d = driver(84, "ALTER TABLE t ADD UNIQUE KEY ua (a)");
     EXPECT_EQ(d.outcome_of(Step::kPrepare), "prepared");
     EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
     EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
@@ -390,7 +268,7 @@ TEST_F(Worker, UniqueKeyWithoutDuplicatesGoesThrough) {
 
 TEST_F(Worker, KilledWorkerLeavesACopyThatTheNextAttemptReplaces) {
     Writers::make_table(db_, "shop", "t", 6000);
-    Driver d = slow_driver(100, "ALTER TABLE t ADD COLUMN extra INT");
+    WorkerDriver d = slow_driver(100, "ALTER TABLE t ADD COLUMN extra INT");
     Writers writers(server_, "shop", "t");
     writers.start();
     d.start(Step::kRun);
@@ -411,7 +289,7 @@ TEST_F(Worker, KilledWorkerLeavesACopyThatTheNextAttemptReplaces) {
 
 TEST_F(Worker, AKilledEngineIsTriedAgain) {
     make_table(10'000);
-    Driver d = slow_driver(101, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = slow_driver(101, "ALTER TABLE t ADD COLUMN b INT");
     for (const int signo : {SIGKILL, SIGTERM}) {
         d.start(Step::kRun);
         ASSERT_TRUE(d.wait_for_event(event::kProgress));
@@ -427,7 +305,7 @@ TEST_F(Worker, AKilledEngineIsTriedAgain) {
 
 TEST_F(Worker, StopKeepsEverythingAndPauseFindsNothingRunning) {
     make_table(10'000);
-    Driver d = slow_driver(102, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = slow_driver(102, "ALTER TABLE t ADD COLUMN b INT");
     d.start(Step::kRun);
     ASSERT_TRUE(d.wait_for_event(event::kProgress));
     EXPECT_NE(d.command(R"({"command":"status"})").find("percent"), std::string::npos);
@@ -444,7 +322,7 @@ TEST_F(Worker, StopKeepsEverythingAndPauseFindsNothingRunning) {
 
 TEST_F(Worker, TerminationStopsWithinTenSeconds) {
     make_table(10'000);
-    Driver d = slow_driver(103, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = slow_driver(103, "ALTER TABLE t ADD COLUMN b INT");
     d.start(Step::kRun);
     ASSERT_TRUE(d.wait_for_event(event::kProgress));
     d.worker().signal(SIGTERM);
@@ -453,7 +331,7 @@ TEST_F(Worker, TerminationStopsWithinTenSeconds) {
 
 TEST_F(Worker, LosingTheDatabaseLockStopsTheCopy) {
     make_table(40'000);
-    Driver d = slow_driver(104, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = slow_driver(104, "ALTER TABLE t ADD COLUMN b INT");
     d.start(Step::kRun);
     ASSERT_TRUE(d.wait_for_event(event::kProgress));
     db_.execute("KILL " + std::to_string(d.thread("lock")));
@@ -465,10 +343,10 @@ TEST_F(Worker, LosingTheDatabaseLockStopsTheCopy) {
 
 TEST_F(Worker, AnotherWorkerOnTheTableIsBusyNotFailed) {
     make_table(100'000);
-    Driver first = slow_driver(105, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver first = slow_driver(105, "ALTER TABLE t ADD COLUMN b INT");
     first.start(Step::kRun);
     ASSERT_TRUE(first.wait_for_event(event::kProgress));
-    Driver second = driver(106, "ALTER TABLE t ADD COLUMN c INT");
+    WorkerDriver second = driver(106, "ALTER TABLE t ADD COLUMN c INT");
     for (const Step step : {Step::kRun, Step::kRename, Step::kCancel}) {
         const Json outcome = second.run(step);
         EXPECT_EQ(outcome.at("outcome"), "retry");
@@ -483,7 +361,7 @@ TEST_F(Worker, AnotherWorkerOnTheTableIsBusyNotFailed) {
 TEST_F(Worker, ATableThatOnlyLooksOursIsNeverDropped) {
     make_table(10);
     db_.execute("CREATE TABLE _107_t_new (users_data INT)");
-    Driver d = driver(107, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(107, "ALTER TABLE t ADD COLUMN b INT");
     EXPECT_EQ(d.outcome_of(Step::kPrepare), "failed");
     const Json outcome = d.run(Step::kRun);
     EXPECT_EQ(outcome.at("outcome"), "error");
@@ -493,7 +371,7 @@ TEST_F(Worker, ATableThatOnlyLooksOursIsNeverDropped) {
 
 TEST_F(Worker, EngineInheritsNothingButItsLock) {
     make_table(10'000);
-    Driver d = slow_driver(108, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = slow_driver(108, "ALTER TABLE t ADD COLUMN b INT");
     d.start(Step::kRun);
     ASSERT_TRUE(d.wait_for_event(event::kProgress));
     bool has_engine_lock = false;
@@ -516,7 +394,7 @@ TEST_F(Worker, EngineInheritsNothingButItsLock) {
 
 TEST_F(Worker, ABlockedSwapIsGivenBackAndWorksLater) {
     make_table(100);
-    Driver d = driver(120, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(120, "ALTER TABLE t ADD COLUMN b INT");
     ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
     Db reader = server_.connect("shop");
     reader.execute("BEGIN");
@@ -532,7 +410,7 @@ TEST_F(Worker, ABlockedSwapIsGivenBackAndWorksLater) {
 
 TEST_F(Worker, MissingTriggersPreventTheSwap) {
     make_table(100);
-    Driver d = driver(121, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(121, "ALTER TABLE t ADD COLUMN b INT");
     ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
     db_.execute("DROP TRIGGER pt_osc_shop_t_upd");
     const Json outcome = d.run(Step::kRename);
@@ -544,7 +422,7 @@ TEST_F(Worker, MissingTriggersPreventTheSwap) {
 
 TEST_F(Worker, AnOriginalAlteredSinceTheCopyIsNotSwappedAway) {
     make_table(100);
-    Driver d = driver(122, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(122, "ALTER TABLE t ADD COLUMN b INT");
     ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
     db_.execute("ALTER TABLE t ADD COLUMN meanwhile INT");
     EXPECT_EQ(d.run(Step::kRename).at("reason"), "definition_changed");
@@ -557,7 +435,7 @@ TEST_F(Worker, RenameOnAnotherHostNeedsNoHistory) {
         SCOPED_TRACE(with_state);
         db_.execute("DROP TABLE IF EXISTS t");
         make_table(100);
-        Driver d = driver(123, "ALTER TABLE t ADD COLUMN b INT");
+        WorkerDriver d = driver(123, "ALTER TABLE t ADD COLUMN b INT");
         ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
         d.job.history = Json::array();
         const std::string state = slurp(d.job.files_dir + "statefile.txt");
@@ -584,7 +462,7 @@ TEST_F(Worker, RenameSurvivesKillsAtAnyMoment) {
         db_.execute("DROP TABLE IF EXISTS t, done");
         make_table(500);
         db_.execute("CREATE TABLE done (x INT) ENGINE=InnoDB");
-        Driver d = driver(200 + round, "ALTER TABLE t ADD COLUMN b INT");
+        WorkerDriver d = driver(200 + round, "ALTER TABLE t ADD COLUMN b INT");
         d.job.pending_drops_db = "pd";
         d.job.final_insert = "INSERT INTO done VALUES (1)";
         ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
@@ -613,7 +491,7 @@ TEST_F(Worker, RenameSurvivesKillsAtAnyMoment) {
 TEST_F(Worker, CancelKnowsItsOwnFromNothingButTheId) {
     make_table(10'000);
     db_.execute("CREATE TRIGGER mine BEFORE DELETE ON t FOR EACH ROW SET @a = 1");
-    Driver d = slow_driver(140, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = slow_driver(140, "ALTER TABLE t ADD COLUMN b INT");
     db_.execute("DROP TRIGGER mine");
     d.start(Step::kRun);
     ASSERT_TRUE(d.wait_for_event(event::kProgress));
@@ -633,7 +511,7 @@ TEST_F(Worker, CancelKnowsItsOwnFromNothingButTheId) {
 TEST_F(Worker, CancelMovesTheShadowToTrash) {
     make_table(100);
     db_.execute("CREATE DATABASE pd");
-    Driver d = driver(141, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(141, "ALTER TABLE t ADD COLUMN b INT");
     d.job.pending_drops_db = "pd";
     ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
     EXPECT_EQ(d.outcome_of(Step::kCancel), "cancelled");
@@ -649,7 +527,7 @@ TEST_F(Worker, CancelAdoptsWhatTheOriginalRunnerLeft) {
         "CREATE TRIGGER pt_osc_shop_t_ins AFTER INSERT ON t FOR EACH ROW REPLACE INTO "
         "`shop`.`_t_new` (`id`) VALUES (NEW.`id`)");
     db_.execute("CREATE TRIGGER mine AFTER UPDATE ON t FOR EACH ROW SET @a = 1");
-    Driver d = driver(142, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(142, "ALTER TABLE t ADD COLUMN b INT");
     d.job.enable_trash = false;
     std::filesystem::create_directories(d.job.files_dir);
     spit(d.job.files_dir + "statefile.txt",
@@ -664,7 +542,7 @@ TEST_F(Worker, CancelAdoptsWhatTheOriginalRunnerLeft) {
 TEST_F(Worker, AForgedStateFileDropsNobodysTable) {
     make_table(10);
     make_table(10, "users");
-    Driver d = driver(143, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(143, "ALTER TABLE t ADD COLUMN b INT");
     d.job.enable_trash = false;
     std::filesystem::create_directories(d.job.files_dir);
     spit(d.job.files_dir + "statefile.txt",
@@ -676,7 +554,7 @@ TEST_F(Worker, AForgedStateFileDropsNobodysTable) {
 TEST_F(Worker, ACancelThatCameTooLateCompletes) {
     make_table(100);
     db_.execute("CREATE DATABASE pd");
-    Driver d = driver(144, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(144, "ALTER TABLE t ADD COLUMN b INT");
     ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
     // As a worker leaves it that dies right after the swap.
     db_.execute("RENAME TABLE t TO `20260101000000000_t`, _144_t_new TO t");
@@ -687,7 +565,7 @@ TEST_F(Worker, ACancelThatCameTooLateCompletes) {
 }
 
 TEST_F(Worker, CancelOfAnUnknownTableSaysSo) {
-    Driver d = driver(145, "", "");
+    WorkerDriver d = driver(145, "", "");
     const Json outcome = d.run(Step::kCancel);
     EXPECT_EQ(outcome.at("outcome"), "cancelled");
     EXPECT_NE(message(outcome), "");
@@ -695,7 +573,7 @@ TEST_F(Worker, CancelOfAnUnknownTableSaysSo) {
 
 // ---- direct statements
 
-Driver as_short(Driver d, Action action = Action::kAlter, Mode mode = Mode::kTable) {
+WorkerDriver as_short(WorkerDriver d, Action action = Action::kAlter, Mode mode = Mode::kTable) {
     d.job.runtype = Runtype::kShort;
     d.job.action = action;
     d.job.mode = mode;
@@ -703,27 +581,27 @@ Driver as_short(Driver d, Action action = Action::kAlter, Mode mode = Mode::kTab
 }
 
 TEST_F(Worker, CreateIsTriedAndTakenBackThenDone) {
-    Driver d = as_short(driver(160, "CREATE TABLE c (a INT)", "c"), Action::kCreate);
+    WorkerDriver d = as_short(driver(160, "CREATE TABLE c (a INT)", "c"), Action::kCreate);
     EXPECT_EQ(d.outcome_of(Step::kPrepare), "prepared");
     EXPECT_EQ(db_.tables("shop"), Names{});
     EXPECT_EQ(d.outcome_of(Step::kRun), "completed");
     EXPECT_EQ(db_.tables("shop"), Names{"c"});
-    Driver again =
+    WorkerDriver again =
         as_short(driver(161, "CREATE TABLE IF NOT EXISTS c (a INT)", "c"), Action::kCreate);
     EXPECT_EQ(again.outcome_of(Step::kPrepare), "failed");
     EXPECT_EQ(again.outcome_of(Step::kRun), "failed");
     EXPECT_EQ(db_.tables("shop"), Names{"c"});
-    Driver bad = as_short(driver(162, "CREATE TABLE x (a INT, a INT)", "x"), Action::kCreate);
+    WorkerDriver bad = as_short(driver(162, "CREATE TABLE x (a INT, a INT)", "x"), Action::kCreate);
     EXPECT_EQ(bad.outcome_of(Step::kPrepare), "failed");
 }
 
 TEST_F(Worker, ViewsComeAndGo) {
     make_table(3);
-    Driver create = as_short(driver(163, "CREATE VIEW v AS SELECT * FROM t", "v"), Action::kCreate,
+    WorkerDriver create = as_short(driver(163, "CREATE VIEW v AS SELECT * FROM t", "v"), Action::kCreate,
                              Mode::kView);
     EXPECT_EQ(create.outcome_of(Step::kPrepare), "prepared");
     EXPECT_EQ(create.outcome_of(Step::kRun), "completed");
-    Driver drop = as_short(driver(164, "DROP VIEW v", "v"), Action::kDrop, Mode::kView);
+    WorkerDriver drop = as_short(driver(164, "DROP VIEW v", "v"), Action::kDrop, Mode::kView);
     EXPECT_EQ(drop.outcome_of(Step::kPrepare), "prepared");
     EXPECT_TRUE(drop.events(event::kStats).at(0).at("table_rows").is_null());
     EXPECT_EQ(drop.outcome_of(Step::kRun), "completed");
@@ -737,7 +615,7 @@ TEST_F(Worker, DropMovesToTrashWithOrWithoutTriggers) {
         SCOPED_TRACE(target);
         make_table(10);
         db_.execute("CREATE TRIGGER mine BEFORE INSERT ON t FOR EACH ROW SET NEW.n = 4711");
-        Driver d = as_short(driver(++id, "DROP TABLE t"), Action::kDrop);
+        WorkerDriver d = as_short(driver(++id, "DROP TABLE t"), Action::kDrop);
         d.job.pending_drops_db = target;
         EXPECT_EQ(d.outcome_of(Step::kPrepare), "prepared");
         EXPECT_EQ(d.outcome_of(Step::kRun), "completed");
@@ -757,7 +635,7 @@ TEST_F(Worker, DropMovesToTrashWithOrWithoutTriggers) {
 TEST_F(Worker, DirectAlterIsDoneExactlyOnceAcrossAKill) {
     make_table(400'000);
     db_.execute("CREATE TABLE done (x INT) ENGINE=InnoDB");
-    Driver d = as_short(driver(170, "ALTER TABLE t ADD INDEX (a), ALGORITHM=COPY"));
+    WorkerDriver d = as_short(driver(170, "ALTER TABLE t ADD INDEX (a), ALGORITHM=COPY"));
     d.job.final_insert = "INSERT INTO done VALUES (1)";
     d.start(Step::kRun);
     ASSERT_TRUE(poll_until([&] {
@@ -778,7 +656,7 @@ TEST_F(Worker, DirectAlterIsDoneExactlyOnceAcrossAKill) {
 
 TEST_F(Worker, DirectAlterSurvivesTheLossOfItsConnection) {
     make_table(400'000);
-    Driver d = as_short(driver(171, "ALTER TABLE t ADD INDEX (a), ALGORITHM=COPY"));
+    WorkerDriver d = as_short(driver(171, "ALTER TABLE t ADD INDEX (a), ALGORITHM=COPY"));
     d.start(Step::kRun);
     ASSERT_TRUE(poll_until([&] {
         return db_.integer(
@@ -794,7 +672,7 @@ TEST_F(Worker, DirectAlterSurvivesTheLossOfItsConnection) {
 
 TEST_F(Worker, CancelEndsADirectAlterPauseDoesNot) {
     make_table(400'000);
-    Driver d = as_short(driver(172, "ALTER TABLE t ADD INDEX (a), ALGORITHM=COPY"));
+    WorkerDriver d = as_short(driver(172, "ALTER TABLE t ADD INDEX (a), ALGORITHM=COPY"));
     for (const std::string reason : {"cancel", "pause"}) {
         SCOPED_TRACE(reason);
         d.start(Step::kRun);
@@ -815,7 +693,7 @@ TEST_F(Worker, DirectAlterWaitsForALockAndThenGivesBack) {
     Db reader = server_.connect("shop");
     reader.execute("BEGIN");
     reader.execute("SELECT * FROM t LIMIT 1");
-    Driver d = as_short(driver(173, "ALTER TABLE t COMMENT 'x'"));
+    WorkerDriver d = as_short(driver(173, "ALTER TABLE t COMMENT 'x'"));
     const Json outcome = d.run(Step::kRun);
     EXPECT_EQ(outcome.at("outcome"), "retry");
     EXPECT_EQ(outcome.at("reason"), "lock_wait");
@@ -825,7 +703,7 @@ TEST_F(Worker, DirectAlterWaitsForALockAndThenGivesBack) {
 
 TEST_F(Worker, DirectAlterKeepsItsTimeout) {
     make_table(400'000);
-    Driver d = as_short(driver(174, "ALTER TABLE t ADD INDEX (a), ALGORITHM=COPY"));
+    WorkerDriver d = as_short(driver(174, "ALTER TABLE t ADD INDEX (a), ALGORITHM=COPY"));
     d.job.ddl_timeout = std::chrono::seconds(1);
     const Json outcome = d.run(Step::kRun);
     if (outcome.at("outcome") != "completed") {  // a fast machine may do it in a second
@@ -837,10 +715,10 @@ TEST_F(Worker, DirectAlterKeepsItsTimeout) {
 TEST_F(Worker, RebuildsOfLargeTablesAreRefusedWhenAsked) {
     make_table(5000);
     db_.execute("ANALYZE TABLE t");
-    Driver rebuild = as_short(driver(175, "ALTER TABLE t MODIFY a BIGINT"));
+    WorkerDriver rebuild = as_short(driver(175, "ALTER TABLE t MODIFY a BIGINT"));
     rebuild.job.direct_rows_max = 100;
     EXPECT_EQ(rebuild.run(Step::kPrepare).at("reason"), "too_large");
-    Driver instant = as_short(driver(176, "ALTER TABLE t ADD COLUMN b INT"));
+    WorkerDriver instant = as_short(driver(176, "ALTER TABLE t ADD COLUMN b INT"));
     instant.job.direct_rows_max = 100;
     EXPECT_EQ(instant.outcome_of(Step::kPrepare), "prepared");
     EXPECT_EQ(db_.tables("shop"), Names{"t"});
@@ -863,7 +741,7 @@ TEST_F(Worker, FinalInsertIsCheckedAndLeavesNothing) {
         {"INSERT INTO isam VALUES (1, 2)", false}};
     for (const auto& [statement, good] : cases) {
         SCOPED_TRACE(statement);
-        Driver d = as_short(driver(++id, "ALTER TABLE t COMMENT 'x'"));
+        WorkerDriver d = as_short(driver(++id, "ALTER TABLE t COMMENT 'x'"));
         d.job.final_insert = statement;
         EXPECT_EQ(d.outcome_of(Step::kPrepare), good ? "prepared" : "failed");
     }
@@ -875,7 +753,7 @@ TEST_F(Worker, AFailingFinalInsertSaysThatTheTableWasChanged) {
     make_table(3);
     db_.execute("CREATE TABLE done (x INT PRIMARY KEY) ENGINE=InnoDB");
     db_.execute("INSERT INTO done VALUES (1)");
-    Driver d = as_short(driver(198, "ALTER TABLE t COMMENT 'changed'"));
+    WorkerDriver d = as_short(driver(198, "ALTER TABLE t COMMENT 'changed'"));
     d.job.final_insert = "INSERT INTO done VALUES (1)";
     const Json outcome = d.run(Step::kRun);
     EXPECT_EQ(outcome.at("outcome"), "failed");
@@ -886,7 +764,7 @@ TEST_F(Worker, AFailingFinalInsertSaysThatTheTableWasChanged) {
 TEST_F(Worker, AnUnknownPlainFinalInsertIsNeverSentAgain) {
     make_table(3);
     db_.execute("CREATE TABLE isam (x INT) ENGINE=MyISAM");
-    Driver d = as_short(driver(199, "ALTER TABLE t COMMENT 'changed'"));
+    WorkerDriver d = as_short(driver(199, "ALTER TABLE t COMMENT 'changed'"));
     d.job.final_insert = "INSERT INTO isam VALUES (1)";
     // As a worker leaves it that dies after sending the statement.
     d.job.history = {{{"event", "no_return"}, {"what", "ddl"}},
@@ -911,7 +789,7 @@ TEST_F(Worker, APreparedFinalInsertIsCommittedByTheNextAttempt) {
         dead.execute("XA END 'shift-300'");
         dead.execute("XA PREPARE 'shift-300'");
     }
-    Driver d = as_short(driver(300, "ALTER TABLE t COMMENT 'changed'"));
+    WorkerDriver d = as_short(driver(300, "ALTER TABLE t COMMENT 'changed'"));
     d.job.final_insert = "INSERT INTO done VALUES (1)";
     d.job.history = {
         {{"event", "no_return"}, {"what", "ddl"}},
@@ -924,7 +802,7 @@ TEST_F(Worker, APreparedFinalInsertIsCommittedByTheNextAttempt) {
 // ---- the process
 
 TEST_F(Worker, AClosedAttemptEndsAtOnce) {
-    Driver d = driver(310, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = driver(310, "ALTER TABLE t ADD COLUMN b INT");
     std::filesystem::create_directories(dir_ / "m310/1");
     spit(dir_ / "m310/1/closed", "");
     d.start(Step::kRun);
@@ -944,7 +822,7 @@ TEST_F(Worker, HelpVersionAndNonsense) {
 
 TEST_F(Worker, ALongAttemptPathHasItsSocket) {
     make_table(10'000);
-    Driver d = slow_driver(311, "ALTER TABLE t ADD COLUMN b INT");
+    WorkerDriver d = slow_driver(311, "ALTER TABLE t ADD COLUMN b INT");
     d.job.attempt = 1;
     const std::string deep = dir_ / std::string(100, 'p') + "/" + std::string(100, 'q');
     std::filesystem::create_directories(deep);

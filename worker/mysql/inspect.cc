@@ -7,6 +7,7 @@
 
 #include "common/ddl.h"
 #include "common/text.h"
+#include "worker/sha1.h"
 #include "worker/mysql/errors.h"
 
 namespace shift {
@@ -31,12 +32,12 @@ std::string qualified(const std::string& database, const std::string& name) {
 
 Trigger to_trigger(const Row& row) {
     return Trigger{row[0].value_or(""), row[1].value_or(""), row[2].value_or(""),
-                   row[3].value_or("")};
+                   row[3].value_or(""), row[4].value_or("0")};
 }
 
 constexpr const char* kTriggerColumns =
-    "SELECT TRIGGER_NAME, EVENT_MANIPULATION, EVENT_OBJECT_TABLE, ACTION_STATEMENT FROM "
-    "information_schema.TRIGGERS ";
+    "SELECT TRIGGER_NAME, EVENT_MANIPULATION, EVENT_OBJECT_TABLE, ACTION_STATEMENT, "
+    "UNIX_TIMESTAMP(CREATED) FROM information_schema.TRIGGERS ";
 
 Result<std::vector<std::string>> first_column(Connection& connection, const std::string& sql) {
     ASSIGN_OR_RETURN(const auto rows, connection.query(sql));
@@ -73,6 +74,14 @@ Result<ServerIdentity> identify_server(Connection& connection) {
 bool is_same_run(const ServerIdentity& a, const ServerIdentity& b) {
     constexpr std::int64_t kToleranceS = 3;  // both are differences of whole seconds
     return a.id == b.id && std::abs(a.started_s - b.started_s) <= kToleranceS;
+}
+
+Result<bool> is_durable(Connection& connection) {
+    ASSIGN_OR_RETURN(
+        const auto value,
+        connection.query_value("SELECT @@innodb_flush_log_at_trx_commit = 1 AND "
+                               "(@@log_bin = 0 OR @@sync_binlog = 1)"));
+    return value.value_or("0") == "1";
 }
 
 Result<std::optional<TableFacts>> table_facts(Connection& connection, const std::string& database,
@@ -147,6 +156,12 @@ Result<std::string> table_definition(Connection& connection, const std::string& 
         return Error{Errc::kInternal, "SHOW CREATE TABLE gave nothing for " + table};
     }
     return without_auto_increment((*rows)[0][1].value_or(""));
+}
+
+Result<std::string> definition_hash(Connection& connection, const std::string& database,
+                                    const std::string& table) {
+    ASSIGN_OR_RETURN(const std::string text, table_definition(connection, database, table));
+    return text.empty() ? std::string() : sha1_hex(text);
 }
 
 Result<std::vector<Trigger>> triggers_of(Connection& connection, const std::string& database,

@@ -36,18 +36,24 @@ struct TableFacts {
 Result<std::optional<TableFacts>> table_facts(Connection& connection, const std::string& database,
                                               const std::string& table);
 Result<bool> database_exists(Connection& connection, const std::string& database);
+// Committed transactions survive a crash of the server or its machine.
+Result<bool> is_durable(Connection& connection);
 Result<bool> is_transactional(Connection& connection, const std::string& engine);
 
 // SHOW CREATE TABLE without its AUTO_INCREMENT counter (which writers move); "" when absent.
 Result<std::string> table_definition(Connection& connection, const std::string& database,
                                      const std::string& table);
 std::string without_auto_increment(std::string_view show_create);
+// SHA-1 of table_definition(), "" when absent.
+Result<std::string> definition_hash(Connection& connection, const std::string& database,
+                                    const std::string& table);
 
 struct Trigger {
     std::string name;
     std::string event;  // INSERT UPDATE DELETE
     std::string table;  // the table it is on
     std::string body;
+    std::string created;  // UNIX time with its fraction; tells a trigger from one made again
 };
 Result<std::vector<Trigger>> triggers_of(Connection& connection, const std::string& database,
                                          const std::string& table);

@@ -1,12 +1,9 @@
 #include "worker/mysql/lock.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
-#include <array>
-
-#include "common/check.h"
 #include "common/text.h"
+#include "worker/sha1.h"
 
 namespace shift {
 
@@ -18,16 +15,7 @@ std::string database_lock_name(std::string_view schema, std::string_view table, 
     if (fold_case) {
         key = to_lower_ascii(key);
     }
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned length = 0;
-    const int done =
-        EVP_Digest(key.data(), key.size(), digest.data(), &length, EVP_sha1(), nullptr);
-    CHECK(done == 1 && length == 20, "SHA-1 is part of every libcrypto");
-    std::string name = "shift:";
-    for (unsigned i = 0; i < length; ++i) {
-        name += fmt::format("{:02x}", digest[i]);
-    }
-    return name;
+    return "shift:" + sha1_hex(key);
 }
 
 Result<bool> take_database_lock(Connection& connection, const std::string& name) {

@@ -64,7 +64,7 @@ std::string osc_dsn(const OscPlan& plan) {
 
 std::vector<std::string> osc_dry_run_argv(const OscPlan& plan) {
     // --config must be the first word; an empty file also discards the distribution's own.
-    std::vector<std::string> argv = {plan.binary, "--config", "/dev/null", "--dry-run"};
+    std::vector<std::string> argv = {plan.tool.path, "--config", "/dev/null", "--dry-run"};
     append_common(argv, plan);
     argv.insert(argv.end(), {"--set-vars", set_vars(plan), osc_dsn(plan)});
     return argv;
@@ -73,11 +73,22 @@ std::vector<std::string> osc_dry_run_argv(const OscPlan& plan) {
 std::vector<std::string> osc_copy_argv(const OscPlan& plan) {
     const bool has_config = !plan.options.config_path.empty();
     std::vector<std::string> argv = {
-        plan.binary, "--config", has_config ? plan.options.config_path : "/dev/null", "--execute"};
+        plan.tool.path, "--config", has_config ? plan.options.config_path : "/dev/null", "--execute"};
     append_common(argv, plan);
     argv.insert(argv.end(),
                 {"--no-swap-tables", "--no-drop-new-table", "--no-drop-triggers", "--progress",
-                 "time,5", "--pid", plan.pid_file, "--pause-file", plan.pause_file});
+                 "time,5", "--pid", plan.pid_file});
+    if (plan.tool.has_pause_file) {
+        argv.insert(argv.end(), {"--pause-file", plan.pause_file});
+    }
+    if (plan.flavour == OscFlavour::kStock) {
+        argv.insert(argv.end(), {"--plugin", plan.plugin_file});
+    } else if (plan.flavour == OscFlavour::kSquare) {
+        argv.insert(argv.end(), {"--exit-at", "copy", "--save-state", plan.square_save_file});
+        if (!plan.square_load_file.empty()) {
+            argv.insert(argv.end(), {"--load-state", plan.square_load_file});
+        }
+    }
     if (!has_config) {
         // What a config file of the operator replaces, as in the original.
         argv.insert(
@@ -93,6 +104,18 @@ std::vector<std::string> osc_copy_argv(const OscPlan& plan) {
 
 std::vector<std::string> osc_environment(const std::string& home, const std::string& path) {
     return {"PATH=" + path, "HOME=" + home, "LANG=C.UTF-8", "TZ=UTC"};
+}
+
+std::vector<std::string> plugin_environment(const OscPlan& plan) {
+    if (plan.flavour != OscFlavour::kStock) {
+        return {};
+    }
+    std::vector<std::string> words = {"SHIFT_OSC_STATE=" + plan.state_file,
+                                      "SHIFT_OSC_COPY_ID=" + plan.copy_id, "SHIFT_OSC_POLL_S=2"};
+    if (!plan.resume_file.empty()) {
+        words.push_back("SHIFT_OSC_RESUME=" + plan.resume_file);
+    }
+    return words;
 }
 
 Result<std::string> find_program(const std::string& program, std::string_view path) {

@@ -6,12 +6,14 @@
 
 #include "common/migration.h"
 #include "common/result.h"
+#include "worker/osc/osc_tool.h"
 
 namespace shift {
 
 // What one run of pt-online-schema-change needs. No secret: the password is in `defaults_file`.
 struct OscPlan {
-    std::string binary;  // absolute
+    OscTool tool;
+    OscFlavour flavour = OscFlavour::kBasic;
     std::string host;
     int port = 3306;
     std::string defaults_file;
@@ -25,6 +27,14 @@ struct OscPlan {
     bool no_check_alter = false;
     // A unique key is added: the worker compares row counts itself, so the tool's refusal is off.
     bool adds_unique_key = false;
+    // Of the stock tool with our plugin. All absolute.
+    std::string plugin_file;
+    std::string state_file;   // the plugin writes it after every chunk
+    std::string resume_file;  // "" = a fresh copy
+    std::string copy_id;
+    // Of Square's: what it writes, and what it goes on from ("" = a fresh copy).
+    std::string square_save_file;
+    std::string square_load_file;
     // MySQL 9's default EXPLAIN format makes every pt-osc copy the table in one statement.
     bool needs_traditional_explain = false;
 };
@@ -35,6 +45,8 @@ std::vector<std::string> osc_copy_argv(const OscPlan& plan);
 std::string osc_dsn(const OscPlan& plan);
 // Nothing of our environment reaches the tool (PTDEBUG would print passwords).
 std::vector<std::string> osc_environment(const std::string& home, const std::string& path);
+// The parameters of our plugin, which cannot add options to the tool.
+std::vector<std::string> plugin_environment(const OscPlan& plan);
 
 // The executable file `program` means: itself when it holds a slash, else the first on `path`.
 // Errors: kNotFound, kInvalidArgument (there, but not executable).

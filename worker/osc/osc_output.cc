@@ -99,7 +99,6 @@ bool is_error_text(std::string_view line) {
         "Error copying rows",
         "Error creating new table",
         "Error creating triggers",
-        "Error creating --plugin",
         "Error checking --max-load",
         "Cannot connect to MySQL",
         "Cannot connect to ",
@@ -221,6 +220,13 @@ OscLine parse_osc_line(std::string_view raw) {
     if (line.starts_with("Sleeping ") && contains(line, " seconds because ")) {
         return OscLine{OscLineKind::kPaused, 0, 0, std::string(line)};
     }
+    for (const std::string_view head :
+         {"Error creating --plugin", "Error loading --plugin", "OSC-PLUGIN resume refused: "}) {
+        if (line.starts_with(head)) {
+            return OscLine{OscLineKind::kPluginFailed, 0, 0,
+                           std::string(utf8_prefix(line, kErrorBytesMax))};
+        }
+    }
     if (is_warning_text(line)) {
         return OscLine{OscLineKind::kWarning, 0, 0, std::string(line)};
     }
@@ -262,6 +268,9 @@ void OscSummary::add(const OscLine& line, std::string_view raw) {
         case OscLineKind::kInterrupted:
             interrupted = line.text;
             return;
+        case OscLineKind::kPluginFailed:
+            plugin_failed = true;
+            [[fallthrough]];
         case OscLineKind::kError:
             if (errors.size() < kErrorsMax &&
                 std::find(errors.begin(), errors.end(), line.text) == errors.end()) {

@@ -24,6 +24,7 @@ enum class OscLineKind {
     kSuccess,          // stdout: Successfully altered `db`.`t`.
     kNotAltered,       // stdout: `db`.`t` was not altered.
     kInterrupted,      // stderr: # Exiting on SIGTERM.
+    kPluginFailed,     // stdout: Error loading|creating --plugin, OSC-PLUGIN resume refused
     kError,            // either: a reason why the run fails
     kWarning,          // either: odd, yet the run goes on
 };
@@ -46,6 +47,7 @@ struct OscSummary {
     bool success = false;
     bool not_altered = false;
     bool created_triggers = false;
+    bool plugin_failed = false;  // before anything was changed
     std::string interrupted;  // the signal's name without SIG
     std::int64_t approx_rows = 0;
     std::vector<std::string> errors;      // at most a few, oldest first, without repeats

@@ -6,12 +6,14 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "common/ddl.h"
 #include "common/file.h"
 #include "worker/alter_words.h"
 #include "worker/names.h"
+#include "worker/state.h"
 
 namespace shift {
 namespace {
@@ -45,29 +47,32 @@ class StopLadder {
     SteadyTime begun_{};
 };
 
-Result<std::unique_ptr<OscProcess>> start_osc(Context& context,
-                                              const std::vector<std::string>& argv,
+Result<std::unique_ptr<OscProcess>> start_osc(Context& context, const OscPlan& plan,
+                                              std::vector<std::string> argv,
                                               const UniqueFd& engine_lock) {
     OscSpawn spawn;
-    spawn.argv = argv;
+    spawn.argv = std::move(argv);
     spawn.environment = osc_environment(context.files.dir, search_path());
+    for (std::string& word : plugin_environment(plan)) {
+        spawn.environment.push_back(std::move(word));
+    }
     spawn.stdout_path = context.files.dir + "/ptosc.out";
     spawn.stderr_path = context.files.dir + "/ptosc.err";
     spawn.engine_lock_fd = engine_lock.get();
     ASSIGN_OR_RETURN(auto process, OscProcess::start(spawn));
     Json fields = to_json(process->identity());
-    fields["flavour"] = "stock";
+    fields["flavour"] = flavour_name(plan.flavour);
+    fields["version"] = plan.tool.version;
     context.reporter.event(event::kEngine, std::move(fields));
     return process;
 }
 
-}  // namespace
-
-Result<OscRun> run_osc(Context& context, const std::vector<std::string>& argv,
+Result<OscRun> run_osc(Context& context, const OscPlan& plan, std::vector<std::string> argv,
                        const OscHooks& hooks) {
     ASSIGN_OR_RETURN(const UniqueFd engine_lock, lock_file(context.files.engine_lock()));
-    ASSIGN_OR_RETURN(const auto process, start_osc(context, argv, engine_lock));
+    ASSIGN_OR_RETURN(const auto process, start_osc(context, plan, std::move(argv), engine_lock));
     OscRun run;
+    run.pid = process->identity().pid;
     const auto take = [&](std::string_view stream, std::string_view line) {
         context.reporter.log_line(stream, line);
         const OscLine parsed = parse_osc_line(line);
@@ -101,6 +106,49 @@ Result<OscRun> run_osc(Context& context, const std::vector<std::string>& argv,
     }
 }
 
+// Asked anew only when the file changed. Under engine.lock, so that a tool that hangs is found.
+Result<OscTool> look_at_tool(Context& context, const std::string& binary) {
+    ASSIGN_OR_RETURN(const UniqueFd lock, lock_file(context.files.engine_lock()));
+    return detect_osc_tool(binary, context.files.dir, context.job.cache_dir, lock.get());
+}
+
+// The worker runs a copy of its own, so that an upgrade of the package cannot change what a run
+// reads midway.
+Status put_plugin(Context& context, OscPlan& plan) {
+    ASSIGN_OR_RETURN(const std::string installed, find_plugin());
+    constexpr std::size_t kPluginBytesMax = std::size_t{1024} * 1024;
+    ASSIGN_OR_RETURN(const std::string text, read_file(installed, kPluginBytesMax));
+    plan.plugin_file = context.files.dir + "/" + kPluginName;
+    return write_file_atomic(plan.plugin_file, text, 0600);
+}
+
+}  // namespace
+
+Result<OscRun> run_dry_run(Context& context, const OscPlan& plan, const OscHooks& hooks) {
+    OscPlan plain = plan;
+    plain.flavour = OscFlavour::kBasic;  // nothing to save
+    return run_osc(context, plain, osc_dry_run_argv(plan), hooks);
+}
+
+Result<OscRun> run_copy_tool(Context& context, const OscPlan& plan, const OscHooks& hooks) {
+    return run_osc(context, plan, osc_copy_argv(plan), hooks);
+}
+
+Result<std::string> find_plugin() {
+    std::error_code error;
+    const std::string self = std::filesystem::read_symlink("/proc/self/exe", error).string();
+    const std::string beside = self.substr(0, self.rfind('/') + 1) + kPluginName;
+    const std::string installed = fmt::format("{}/{}", SHIFT_SHARE_DIR, kPluginName);
+    for (const std::string& path : {beside, installed}) {
+        if (path_exists(path)) {
+            return path;
+        }
+    }
+    return Error{Errc::kNotFound,
+                 fmt::format("{} is neither beside {} nor in {}: reinstall shift-supervisor",
+                             kPluginName, self, SHIFT_SHARE_DIR)};
+}
+
 Result<OscPlan> make_osc_plan(Context& context) {
     const Job& job = context.job;
     OscPlan plan;
@@ -114,7 +162,19 @@ Result<OscPlan> make_osc_plan(Context& context) {
     if (!binary.ok()) {
         return std::move(binary).error().within("pt_osc_path");
     }
-    plan.binary = std::move(binary).value();
+    ASSIGN_OR_RETURN(plan.tool, look_at_tool(context, *binary));
+    plan.flavour = plan.tool.flavour(job.pt_osc_flavour);
+    if (plan.flavour == OscFlavour::kUnusable) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("{} cannot be used (pt_osc_flavour {}): {}", *binary,
+                                 job.pt_osc_flavour,
+                                 plan.tool.trouble.empty() ? "it has no --save-state"
+                                                           : plan.tool.trouble)};
+    }
+    if (plan.flavour == OscFlavour::kStock) {
+        RETURN_IF_ERROR(put_plugin(context, plan));
+    }
+    plan.state_file = copy_state_path(job);
     plan.host = job.host;
     plan.port = job.port;
     plan.defaults_file = job.pt_osc_defaults_file;
@@ -131,33 +191,6 @@ Result<OscPlan> make_osc_plan(Context& context) {
     ASSIGN_OR_RETURN(const auto format, look->query("SHOW VARIABLES LIKE 'explain_format'"));
     plan.needs_traditional_explain = !format.empty();
     return plan;
-}
-
-Result<std::string> osc_version(Context& context, const std::string& binary) {
-    ASSIGN_OR_RETURN(const UniqueFd lock, lock_file(context.files.engine_lock()));
-    OscSpawn spawn;
-    spawn.argv = {binary, "--config", "/dev/null", "--version"};
-    spawn.environment = osc_environment(context.files.dir, search_path());
-    spawn.stdout_path = context.files.dir + "/version.out";
-    spawn.stderr_path = context.files.dir + "/version.err";
-    spawn.engine_lock_fd = lock.get();
-    ASSIGN_OR_RETURN(const auto process, OscProcess::start(spawn));
-    std::string version;
-    const auto take = [&version](std::string_view, std::string_view line) {
-        constexpr std::string_view kHead = "pt-online-schema-change ";
-        if (line.starts_with(kHead)) {
-            version = line.substr(kHead.size());
-        }
-    };
-    const SteadyTime deadline = context.clock.now() + std::chrono::seconds(10);
-    while (!process->poll_exit()) {
-        if (context.clock.now() > deadline) {
-            process->signal(SIGKILL);
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    process->read_output(take, true);
-    return version;
 }
 
 bool version_is_below(const std::string& version, int major, int minor, int patch) {

@@ -21,6 +21,7 @@ struct OscHooks {
 };
 
 struct OscRun {
+    pid_t pid = 0;
     ExitStatus exit;
     OscSummary summary;
     bool stopped = false;          // because wants_stop() said so
@@ -31,16 +32,19 @@ struct OscRun {
 // Runs the tool to its end under engine.lock: output to the log file line by line, TERM then KILL
 // when it is to stop. Main thread only.
 // Errors: kConflict - an engine of this attempt directory still runs; kIo.
-Result<OscRun> run_osc(Context& context, const std::vector<std::string>& argv,
-                       const OscHooks& hooks);
+Result<OscRun> run_dry_run(Context& context, const OscPlan& plan, const OscHooks& hooks);
+Result<OscRun> run_copy_tool(Context& context, const OscPlan& plan, const OscHooks& hooks);
 
-// Fills an OscPlan from the job; looks up the tool and asks the server what the plan depends on.
+// Fills an OscPlan from the job; looks at the tool and asks the server what the plan depends on.
 // Errors: kInvalidArgument, kNotFound - the tool or the statement cannot be used, said for people;
 // trouble with the database as errc_of_mysql().
 Result<OscPlan> make_osc_plan(Context& context);
 
-// "3.2.1", or "" when the tool does not say.
-Result<std::string> osc_version(Context& context, const std::string& binary);
 bool version_is_below(const std::string& version, int major, int minor, int patch);
+
+// The folder-independent name of our plugin, and where it is: beside this program (a build folder),
+// else in the installed share directory. Errors: kNotFound.
+inline constexpr const char* kPluginName = "shift_ptosc_plugin.pl";
+Result<std::string> find_plugin();
 
 }  // namespace shift

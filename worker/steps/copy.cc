@@ -1,12 +1,16 @@
 #include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "common/ddl.h"
+#include "common/file.h"
 #include "common/text.h"
 #include "worker/alter_words.h"
 #include "worker/leftovers.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
 #include "worker/osc/copy_progress.h"
+#include "worker/osc/copy_start.h"
 #include "worker/osc/osc_outcome.h"
 #include "worker/osc/osc_run.h"
 #include "worker/state.h"
@@ -16,12 +20,12 @@
 
 // Status 3, long: pt-osc copies up to the swap and leaves shadow table and triggers in place.
 //
-// Happy path: stop what earlier attempts left, take the database lock, drop our old triggers and
-// shadow (a copy that broke off starts over), announce the names, run the tool, look at the server,
-// count rows where a unique key could have swallowed some, fact "copied".
+// Happy path: stop what earlier attempts left, take the database lock, see whether an earlier copy
+// can be gone on with (else drop our old triggers and shadow), announce the names, run the tool,
+// look at the server, count rows where a unique key could have swallowed some, fact "copied".
 // Trouble: the lock is lost or a stop is asked for - the tool gets TERM and keeps everything; the
-// tool dies - `error` with its real reason and everything kept, or `retry` when someone killed it
-// or the server went away.
+// tool dies - `retry` goes on from the last chunk, `error` when a person should look. Table,
+// triggers and saved boundary are kept in either case.
 
 namespace shift {
 namespace {
@@ -30,9 +34,20 @@ constexpr std::chrono::milliseconds kProgressEvery{1000};
 constexpr std::chrono::seconds kStateEvery{2};
 constexpr std::chrono::hours kCountTimeout{24};
 constexpr std::size_t kTriggerCount = 3;
+constexpr int kOverloadPauseS = 30;
+constexpr int kPluginRefused = 41;
 
 Verdict copy_error(std::string reason, std::string message) {
     return Verdict{Outcome::kError, std::move(reason), std::move(message), 0};
+}
+
+std::string random_id() {
+    std::uint64_t bits = 0;
+    if (::getrandom(&bits, sizeof bits, 0) != static_cast<ssize_t>(sizeof bits)) {
+        bits = static_cast<std::uint64_t>(::getpid()) << 32U ^
+               static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+    }
+    return fmt::format("{:016x}", bits);
 }
 
 StateFile fresh_state(const Context& context, const OscPlan& plan) {
@@ -43,6 +58,9 @@ StateFile fresh_state(const Context& context, const OscPlan& plan) {
     state.db = context.db();
     state.triggers = osc_trigger_names(context.db(), context.table);
     state.alter_hash = fingerprint(plan.alter);
+    state.copy_id = plan.copy_id;
+    state.server = context.database.server().id;
+    state.server_started = context.database.server().started_s;
     return state;
 }
 
@@ -70,10 +88,11 @@ class CopyWatch {
 
     void on_line(const OscLine& line) {
         progress_.add(line, context_.clock.now());
-        if (line.kind == OscLineKind::kCreatedTriggers) {
+        if (line.kind == OscLineKind::kCreatedTriggers && state_.step == "create") {
             state_.step = "triggers";
             is_dirty_ = true;
         } else if (line.kind == OscLineKind::kApproxRows) {
+            is_copying_ = true;
             state_.step = "copy";
             context_.reporter.phase("copy");
             is_dirty_ = true;
@@ -82,14 +101,25 @@ class CopyWatch {
     Status on_tick() {
         RETURN_IF_ERROR(context_.database.keep_alive());
         const SteadyTime now = context_.clock.now();
-        if (state_.step == "copy" && now - last_progress_ >= kProgressEvery) {
+        if (is_copying_ && now - last_progress_ >= kProgressEvery) {
             last_progress_ = now;
+            look_at_plugin(now);
             report(now);
         }
         if (is_dirty_ && now - last_state_ >= kStateEvery) {
             save();
         }
         return Ok{};
+    }
+    // What earlier runs did, before this one says anything.
+    void begin_at(const OscCopyState& state) {
+        progress_.add(state, context_.clock.now());
+        report(context_.clock.now());
+    }
+    // After the tool's end: the last word of the plugin.
+    void settle() {
+        look_at_plugin(context_.clock.now());
+        save();
     }
     void finish() {
         progress_.finish();
@@ -101,8 +131,21 @@ class CopyWatch {
         save_state(context_, state_);
     }
     StateFile& state() { return state_; }
+    // What the plugin of process `pid` said last; nullopt when it said nothing.
+    std::optional<OscCopyState> said_by(pid_t pid) const {
+        auto saved = read_copy_state(context_.job);
+        return saved && saved->copy_id == state_.copy_id && saved->pid == pid ? saved
+                                                                              : std::nullopt;
+    }
 
   private:
+    void look_at_plugin(SteadyTime now) {
+        const auto saved = read_copy_state(context_.job);
+        if (saved && saved->copy_id == state_.copy_id) {
+            progress_.add(*saved, now);
+            is_dirty_ = take_copy_state(state_, saved) || is_dirty_;
+        }
+    }
     void report(SteadyTime now) {
         const Progress progress = progress_.at(now);
         if (progress.rows != state_.tbl_progress) {
@@ -117,29 +160,22 @@ class CopyWatch {
     CopyProgress progress_;
     SteadyTime last_progress_{};
     SteadyTime last_state_{};
+    bool is_copying_ = false;
     bool is_dirty_ = true;
 };
 
-Result<Verdict> verdict_of_failed_copy(Context& context, const OscRun& run) {
+Result<Verdict> verdict_of_failed_copy(const OscRun& run) {
     const OscJudgement judgement = judge_copy(run.exit, run.summary);
     const std::string message = "pt-online-schema-change died: " + judgement.reason;
-    const bool server_is_there =
-        context.database.keep_alive().ok() && context.database.holds_lock();
     switch (judgement.verdict) {
         case OscVerdict::kTerminated:
             return retry("engine_killed", message);
-        case OscVerdict::kConnection: {
-            // Only the tool's session gone: somebody killed it, and a person should know.
-            auto locked = context.database.locked();
-            if (server_is_there && locked.ok() && (*locked)->ping().ok()) {
-                return copy_error("lost_connection", message);
-            }
+        case OscVerdict::kConnection:
             return retry("lost_connection", message);
-        }
         case OscVerdict::kLockWait:
-            return copy_error("lock_wait", message);
+            return retry("lock_wait", message);
         case OscVerdict::kOverload:
-            return copy_error("overload", message);
+            return retry("overload", message, kOverloadPauseS);
         case OscVerdict::kNotExecutable:
         case OscVerdict::kRefused:
         case OscVerdict::kUnknown:
@@ -150,21 +186,28 @@ Result<Verdict> verdict_of_failed_copy(Context& context, const OscRun& run) {
     return Error{Errc::kInternal, "a failed copy was judged a success"};
 }
 
-// The tool says it is done: the server must show it too.
-Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan) {
-    ASSIGN_OR_RETURN(Connection * look, context.database.look());
-    ASSIGN_OR_RETURN(const auto facts, table_facts(*look, context.db(), plan.shadow));
-    if (!facts) {
+// The tool says it is done: the server must show it too. With the plugin's facts, that the triggers
+// never went and no definition moved from the first row on; without, that they are there.
+Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan,
+                                           const StateFile& state) {
+    ASSIGN_OR_RETURN(const CopyFacts now, look_at_copy(context, plan.shadow));
+    if (now.new_ddl.empty()) {
         return std::optional(
             copy_error("shadow_missing", "the new table " + plan.shadow + " is not there"));
     }
-    ASSIGN_OR_RETURN(const auto triggers, our_triggers(context, context.table, {plan.shadow}));
-    if (triggers.size() != kTriggerCount) {
+    if (now.triggers.size() != kTriggerCount) {
         return std::optional(
             copy_error("triggers_missing",
                        fmt::format("{} of the {} triggers that keep {} in step are there: rows may "
-                                   "differ, cancel and start anew",
-                                   triggers.size(), kTriggerCount, plan.shadow)));
+                                   "differ; resume copies anew",
+                                   now.triggers.size(), kTriggerCount, plan.shadow)));
+    }
+    ASSIGN_OR_RETURN(const OscCopyState saved, copy_state_of(state));
+    if (!saved.triggers.empty()) {
+        if (const std::string why = difference(saved, now, context.table); !why.empty()) {
+            return std::optional(
+                copy_error("moved_during_copy", why + ": rows may differ; resume copies anew"));
+        }
     }
     if (!may_lose_duplicates(plan.alter)) {
         return std::optional<Verdict>();
@@ -188,58 +231,162 @@ Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan
     return std::optional<Verdict>();
 }
 
+// The server was restarted under the copy and may have lost chunks that it had committed, while the
+// tool went on behind them.
+Result<bool> may_have_lost_chunks(Context& context, const StateFile& state) {
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const ServerIdentity now, identify_server(*look));
+    ServerIdentity then;
+    then.id = state.server;
+    then.started_s = state.server_started;
+    if (is_same_run(then, now)) {
+        return false;
+    }
+    ASSIGN_OR_RETURN(const bool durable, is_durable(*look));
+    return !durable;
+}
+
 // "copied" is said under the lock only: had it been lost, someone else may have been at work.
 Result<Verdict> finish_copy(Context& context, const OscPlan& plan, CopyWatch& watch) {
     RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
-    ASSIGN_OR_RETURN(auto wrong, verify_copy(context, plan));
+    ASSIGN_OR_RETURN(const bool lost, may_have_lost_chunks(context, watch.state()));
+    if (lost) {
+        return retry("server_restarted",
+                     "the server was restarted during the copy and is not durable "
+                     "(innodb_flush_log_at_trx_commit, sync_binlog): rows are copied again");
+    }
+    ASSIGN_OR_RETURN(auto wrong, verify_copy(context, plan, watch.state()));
     if (wrong) {
         return *wrong;
     }
-    ASSIGN_OR_RETURN(Connection * look, context.database.look());
-    ASSIGN_OR_RETURN(const std::string original,
-                     table_definition(*look, context.db(), context.table));
-    ASSIGN_OR_RETURN(const std::string shadow, table_definition(*look, context.db(), plan.shadow));
-    watch.state().step = "copied";
-    watch.state().orig_ddl_hash = fingerprint(original);
-    watch.state().new_ddl_hash = fingerprint(shadow);
+    ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(context, plan.shadow));
+    StateFile& state = watch.state();
+    state.step = "copied";
+    state.orig_ddl_hash = facts.orig_ddl;
+    state.new_ddl_hash = facts.new_ddl;
     watch.finish();
     watch.save();
     context.reporter.fact("copied", {{"db", context.db()}, {"table", plan.shadow}});
     return done(Outcome::kCopied);
 }
 
-Result<Verdict> copy_with(Context& context, const OscPlan& plan, const TableFacts& facts) {
+// The output and, with the plugin, its own mark that rows were copied to the end.
+bool is_copied(const OscPlan& plan, const OscRun& run, const CopyWatch& watch) {
+    if (judge_copy(run.exit, run.summary).verdict != OscVerdict::kSuccess) {
+        return false;
+    }
+    if (plan.flavour != OscFlavour::kStock) {
+        return true;
+    }
+    const auto said = watch.said_by(run.pid);
+    return said && said->step == "copied";
+}
+
+Status announce(Context& context, const OscPlan& plan) {
     RETURN_IF_ERROR(
         context.reporter.intent("shadow", {{"db", context.db()}, {"table", plan.shadow}}));
-    RETURN_IF_ERROR(context.reporter.intent(
+    return context.reporter.intent(
         "triggers", {{"db", context.db()},
                      {"table", context.table},
-                     {"names", osc_trigger_names(context.db(), context.table)}}));
-    CopyWatch watch(context, fresh_state(context, plan), facts.rows.value_or(0));
-    watch.save();
-    context.reporter.phase("create");
+                     {"names", osc_trigger_names(context.db(), context.table)}});
+}
+
+// Runs the tool and judges how it ended. nullopt: our plugin refused (`why` says what), nothing was
+// changed, and the caller takes another way.
+Result<std::optional<Verdict>> run_and_judge(Context& context, const OscPlan& plan,
+                                             CopyWatch& watch, std::string& why) {
     OscHooks hooks;
     hooks.on_line = [&watch](const OscLine& line) { watch.on_line(line); };
     hooks.on_tick = [&watch] { return watch.on_tick(); };
     hooks.wants_stop = [&context] { return context.stop.reason().has_value(); };
-    ASSIGN_OR_RETURN(const OscRun run, run_osc(context, osc_copy_argv(plan), hooks));
-    if (judge_copy(run.exit, run.summary).verdict == OscVerdict::kSuccess) {
-        return finish_copy(context, plan, watch);  // also when a stop came too late
+    ASSIGN_OR_RETURN(const OscRun run, run_copy_tool(context, plan, hooks));
+    watch.settle();
+    if (is_copied(plan, run, watch)) {
+        ASSIGN_OR_RETURN(Verdict verdict, finish_copy(context, plan, watch));  // a stop came late
+        return std::optional(std::move(verdict));
     }
-    watch.save();
     // A killed tool leaves its chunk running in the server.
     const Status quiet = stop_old_statements(context, OldDdl::kKill);
     if (run.stopped) {
-        return done(
+        return std::optional(done(
             Outcome::kStopped,
             fmt::format("stopped on request ({}), table and triggers kept",
-                        stop_reason_name(context.stop.reason().value_or(StopReason::kShutdown))));
+                        stop_reason_name(context.stop.reason().value_or(StopReason::kShutdown)))));
     }
     if (run.trouble) {
-        return retry("lock_lost", "copy stopped: " + run.trouble->message);
+        return std::optional(retry("lock_lost", "copy stopped: " + run.trouble->message));
     }
     RETURN_IF_ERROR(quiet);
-    return verdict_of_failed_copy(context, run);
+    const bool refused = !run.exit.signaled && run.exit.number == kPluginRefused;
+    if (plan.flavour == OscFlavour::kStock && (refused || run.summary.plugin_failed)) {
+        why = run.summary.reason();
+        return std::optional<Verdict>();
+    }
+    ASSIGN_OR_RETURN(Verdict verdict, verdict_of_failed_copy(run));
+    return std::optional(std::move(verdict));
+}
+
+Result<Verdict> copy_anew(Context& context, OscPlan plan, const TableFacts& facts) {
+    RETURN_IF_ERROR(remove_ours(context, false));
+    (void)::unlink(plan.state_file.c_str());
+    plan.copy_id = random_id();
+    plan.resume_file.clear();
+    RETURN_IF_ERROR(announce(context, plan));
+    CopyWatch watch(context, fresh_state(context, plan), facts.rows.value_or(0));
+    watch.save();
+    context.reporter.phase("create");
+    std::string why;
+    ASSIGN_OR_RETURN(auto verdict, run_and_judge(context, plan, watch, why));
+    if (verdict) {
+        return *std::move(verdict);
+    }
+    if (plan.flavour != OscFlavour::kStock) {
+        return Error{Errc::kInternal, "a tool without plugin refused like one"};
+    }
+    context.reporter.remark(
+        fmt::format("{} {} does not take our plugin ({}): copying without it, an interrupted copy "
+                    "will start over",
+                    plan.tool.path, plan.tool.version, why),
+        LogLevel::kWarn);
+    plan.flavour = OscFlavour::kBasic;
+    return copy_anew(context, std::move(plan), facts);
+}
+
+Result<Verdict> go_on(Context& context, OscPlan plan, const TableFacts& facts,
+                      const CopyStart& start) {
+    OscCopyState state = start.state;
+    if (start.from_first_row) {
+        state.row_enc.clear();
+    }
+    plan.copy_id = state.copy_id;
+    plan.resume_file = context.files.dir + "/resume.txt";
+    RETURN_IF_ERROR(write_file_atomic(plan.resume_file, format_copy_state(state), 0600));
+    RETURN_IF_ERROR(announce(context, plan));
+    StateFile file = *context.state;
+    file.server = context.database.server().id;
+    file.server_started = context.database.server().started_s;
+    file.row_enc = state.row_enc;
+    context.reporter.remark(fmt::format(
+        "going on with the copy after {} rows in {} chunks (run {}){}", state.rows, state.chunks,
+        state.runs + 1,
+        start.from_first_row ? "; the server was restarted, so from the first row on" : ""));
+    CopyWatch watch(context, std::move(file), facts.rows.value_or(0));
+    watch.begin_at(state);
+    watch.save();
+    context.reporter.phase("create");
+    std::string why;
+    ASSIGN_OR_RETURN(auto verdict, run_and_judge(context, plan, watch, why));
+    if (verdict) {
+        return *std::move(verdict);
+    }
+    context.reporter.remark("the copy starts over: " + why, LogLevel::kWarn);
+    return copy_anew(context, std::move(plan), facts);
+}
+
+// Done already; an earlier attempt died between the copy's end and saying so.
+Result<Verdict> finish_again(Context& context, const OscPlan& plan, const TableFacts& facts) {
+    CopyWatch watch(context, *context.state, facts.rows.value_or(0));
+    return finish_copy(context, plan, watch);
 }
 
 }  // namespace
@@ -257,18 +404,38 @@ Result<Verdict> run_copy(Context& context) {
                       fmt::format("table {}.{} does not exist", context.db(), context.table));
     }
     ASSIGN_OR_RETURN(const OscPlan plan, make_osc_plan(context));
+    ASSIGN_OR_RETURN(const CopyStart start, plan_copy_start(context, plan));
     ASSIGN_OR_RETURN(auto refused, check_names_free(context, plan, *facts));
     if (refused && refused->outcome == Outcome::kFailed) {
+        if (start.kind != CopyStart::Kind::kFresh) {  // days of copying are not thrown away
+            return copy_error(refused->reason, refused->message + "; then resume");
+        }
         RETURN_IF_ERROR(remove_ours(context, false));  // never `failed` while something is left
     }
     if (refused) {
         return *refused;
     }
-    RETURN_IF_ERROR(remove_ours(context, false));
     if (context.stop.reason()) {
         return done(Outcome::kStopped, "stopped before the copy began");
     }
-    return copy_with(context, plan, *facts);
+    if (!start.why.empty()) {
+        context.reporter.remark("the copy starts over: " + start.why, LogLevel::kWarn);
+    }
+    switch (start.kind) {
+        case CopyStart::Kind::kCopied:
+            return finish_again(context, plan, *facts);
+        case CopyStart::Kind::kResume:
+            if (plan.flavour == OscFlavour::kStock) {
+                return go_on(context, plan, *facts, start);
+            }
+            context.reporter.remark(
+                fmt::format("the copy starts over: {}", flavour_meaning(plan.flavour)),
+                LogLevel::kWarn);
+            break;
+        case CopyStart::Kind::kFresh:
+            break;
+    }
+    return copy_anew(context, plan, *facts);
 }
 
 }  // namespace shift

@@ -138,7 +138,7 @@ Result<std::optional<Verdict>> check_renames(Context& context) {
     if (!renames_column(plan.alter)) {
         return std::optional<Verdict>();
     }
-    ASSIGN_OR_RETURN(const std::string version, osc_version(context, plan.binary));
+    const std::string& version = plan.tool.version;
     if (version_is_below(version, 3, 7, 1)) {
         return std::optional(failed(
             "rename_column",

@@ -82,7 +82,7 @@ Result<Verdict> dry_run(Context& context) {
     hooks.deadline = kDryRunDeadline;
     hooks.on_tick = [&context] { return context.database.keep_alive(); };
     hooks.wants_stop = [&context] { return context.stop.is_urgent(); };
-    ASSIGN_OR_RETURN(const OscRun run, run_osc(context, osc_dry_run_argv(plan), hooks));
+    ASSIGN_OR_RETURN(const OscRun run, run_dry_run(context, plan, hooks));
     return judge_dry_run_verdict(context, plan, run);
 }
 

@@ -70,9 +70,9 @@ Result<std::optional<Verdict>> compare_definitions(Context& context, const std::
     }
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
     ASSIGN_OR_RETURN(const std::string original,
-                     table_definition(*look, context.db(), context.table));
-    ASSIGN_OR_RETURN(const std::string copy, table_definition(*look, context.db(), shadow));
-    if (fingerprint(original) == state.orig_ddl_hash && fingerprint(copy) == state.new_ddl_hash) {
+                     definition_hash(*look, context.db(), context.table));
+    ASSIGN_OR_RETURN(const std::string copy, definition_hash(*look, context.db(), shadow));
+    if (original == state.orig_ddl_hash && copy == state.new_ddl_hash) {
         return std::optional<Verdict>();
     }
     ASSIGN_OR_RETURN(Verdict verdict,

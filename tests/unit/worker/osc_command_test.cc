@@ -9,7 +9,7 @@ namespace {
 
 OscPlan plan() {
     OscPlan plan;
-    plan.binary = "/usr/bin/pt-online-schema-change";
+    plan.tool.path = "/usr/bin/pt-online-schema-change";
     plan.host = "db1";
     plan.port = 3307;
     plan.defaults_file = "/etc/shift-supervisor/my.cnf";
@@ -19,6 +19,7 @@ OscPlan plan() {
     plan.alter = "ADD COLUMN `x y` INT";
     plan.pid_file = "/a/ptosc.pid";
     plan.pause_file = "/a/pause";
+    plan.tool.has_pause_file = true;
     return plan;
 }
 

@@ -1,0 +1,621 @@
+// An interrupted copy goes on from its last chunk and is never wrong: the real shift-worker, the real
+// pt-online-schema-change, kill -9 at random moments, and writers that also move and delete keys.
+// SHIFT_SEED=<printed> replays a run's decisions; SHIFT_FULL=1 runs 200 of them on 300,000 rows.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "common/event_log.h"
+#include "common/state_file.h"
+#include "common/text.h"
+#include "tests/integration/support/mariadb_server.h"
+#include "tests/integration/support/programs.h"
+#include "tests/integration/support/temp_dir.h"
+#include "tests/integration/support/wait.h"
+#include "tests/integration/support/worker_driver.h"
+
+namespace shift::testing {
+namespace {
+
+using Names = std::vector<std::string>;
+constexpr unsigned kDuplicateKey = 1062;
+constexpr unsigned kLockWaitTimeout = 1205;
+constexpr unsigned kDeadlock = 1213;
+
+// A table's key: its definition and, for a number in SQL, the values of its columns.
+struct KeyKind {
+    const char* name;
+    const char* definition;
+    const char* columns;
+    const char* values;  // of %N%
+};
+
+std::ostream& operator<<(std::ostream& out, const KeyKind& kind) {
+    return out << kind.name;
+}
+
+const KeyKind kInt = {"Int", "id INT NOT NULL AUTO_INCREMENT PRIMARY KEY", "id", "%N%"};
+const KeyKind kComposite = {"Composite",
+                            "x INT NOT NULL, y VARCHAR(10) NOT NULL, z DATE NOT NULL, "
+                            "PRIMARY KEY (x, y, z)",
+                            "x, y, z",
+                            "(%N%) DIV 50, CONCAT('k', (%N%) % 10), "
+                            "DATE_ADD('2020-01-01', INTERVAL (%N%) % 50 DIV 10 DAY)"};
+// Commas, quotes, backslashes and letters of several lengths; equal but for case is equal.
+const KeyKind kText = {"Text",
+                       "code VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL "
+                       "PRIMARY KEY",
+                       "code",
+                       "CONCAT(ELT(1 + (%N%) % 6, 'a,b', 'O''Hara', 'back\\\\slash', 'Éclair', "
+                       "'日本', 'tab\\t'), LPAD(%N%, 9, '0'), ELT(1 + (%N%) % 3, '', '\\\\', ','))"};
+const KeyKind kBinary = {"Binary", "id BINARY(16) NOT NULL PRIMARY KEY", "id",
+                         "UNHEX(MD5(CONCAT('x', %N%)))"};
+const KeyKind kUnique = {"UniqueOnly", "u BIGINT NOT NULL, UNIQUE KEY by_u (u)", "u", "%N% * 3"};
+
+std::string values_for(const KeyKind& kind, const std::string& number) {
+    std::string text = kind.values;
+    for (std::size_t at = text.find("%N%"); at != std::string::npos; at = text.find("%N%", at)) {
+        text.replace(at, 3, number);
+        at += number.size();
+    }
+    return text;
+}
+
+void make_table(Db& db, const KeyKind& kind, int rows) {
+    db.execute(std::string("CREATE TABLE t (") + kind.definition +
+               ", a VARCHAR(50) CHARACTER SET utf8mb4, n INT, KEY by_n (n)) ENGINE=InnoDB");
+    db.execute(std::string("INSERT INTO t (") + kind.columns + ", a, n) SELECT " +
+               values_for(kind, "seq") + ", CONCAT('row ', seq), seq % 1000 FROM seq_1_to_" +
+               std::to_string(rows));
+    db.execute("ANALYZE TABLE t");
+}
+
+// One application session: inserts, changes of values and keys, deletes, transactions of several
+// statements, one in five rolled back.
+class KeyWriter {
+  public:
+    KeyWriter(MariadbServer& server, const KeyKind& kind, int rows, std::uint64_t seed)
+        : kind_(kind), rows_(rows), thread_([this, &server, seed] { run(server, seed); }) {}
+    ~KeyWriter() { stop(); }
+    KeyWriter(const KeyWriter&) = delete;
+    KeyWriter& operator=(const KeyWriter&) = delete;
+
+    void stop() {
+        stopping_ = true;
+        if (thread_.joinable()) {
+            thread_.join();
+        }
+    }
+    int inserted() const { return inserted_; }
+    std::string error() const { return error_; }
+
+  private:
+    std::string row(std::uint64_t number) const {
+        return values_for(kind_, std::to_string(number)) + ", 'w" + std::to_string(number) +
+               " é', " + std::to_string(number % 777);
+    }
+    std::string is_row(std::uint64_t number) const {
+        return std::string("(") + kind_.columns + ") = (" +
+               values_for(kind_, std::to_string(number)) + ")";
+    }
+    // "id = 5, ..." for a change of the key.
+    std::string new_key(std::uint64_t number) const {
+        std::string text;
+        const Names columns = split(kind_.columns, ',');
+        const std::string all = values_for(kind_, std::to_string(number));
+        if (columns.size() == 1) {
+            return columns[0] + " = " + all;
+        }
+        return "x = " + std::to_string(number / 50);  // the first of three
+    }
+    void one(Db& db, std::mt19937_64& random) {
+        const std::uint64_t number = random() % (static_cast<std::uint64_t>(rows_) * 2);
+        const std::string columns = std::string("(") + kind_.columns + ", a, n)";
+        switch (random() % 6) {
+            case 0:
+                db.execute("INSERT INTO t " + columns + " VALUES (" + row(number) + ")");
+                ++inserted_;
+                break;
+            case 1:
+                db.execute("REPLACE INTO t " + columns + " VALUES (" + row(number) + ")");
+                ++inserted_;
+                break;
+            case 2:
+                db.execute("INSERT INTO t " + columns + " VALUES (" + row(number) +
+                           ") ON DUPLICATE KEY UPDATE n = n + 1, a = 'odku'");
+                ++inserted_;
+                break;
+            case 3:
+                db.execute("UPDATE t SET a = 'updated', n = n + 1 WHERE " + is_row(number));
+                break;
+            case 4:
+                db.execute("UPDATE t SET " + new_key(random() % 1'000'000) + " WHERE " +
+                           is_row(number));
+                break;
+            default:
+                db.execute("DELETE FROM t WHERE " + is_row(number));
+        }
+    }
+    void run(MariadbServer& server, std::uint64_t seed) {
+        std::mt19937_64 random(seed);
+        Db db = server.connect("shop");
+        while (!stopping_) {
+            try {
+                db.execute("BEGIN");
+                for (std::uint64_t i = 0; i <= random() % 3; ++i) {
+                    one(db, random);
+                }
+                db.execute(random() % 5 == 0 ? "ROLLBACK" : "COMMIT");
+            } catch (const SqlError& error) {
+                (void)db.try_execute("ROLLBACK");
+                if (error.number != kDuplicateKey && error.number != kLockWaitTimeout &&
+                    error.number != kDeadlock) {
+                    error_ = error.what();
+                    return;
+                }
+            }
+            std::this_thread::sleep_for(std::chrono::microseconds(random() % 2000));
+        }
+    }
+
+    const KeyKind& kind_;
+    int rows_;
+    std::atomic<bool> stopping_{false};
+    std::atomic<int> inserted_{0};
+    std::string error_;
+    std::thread thread_;
+};
+
+constexpr const char* kAlter =
+    "ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 5, MODIFY a VARCHAR(80) CHARACTER SET "
+    "utf8mb4, ADD INDEX by_a (a)";
+
+class PtOscResume : public ::testing::Test {
+  protected:
+    PtOscResume() : server_(shared_server()), db_(connect_to_empty(server_)) {
+        db_.execute("CREATE DATABASE shop");
+        db_.execute("USE shop");
+    }
+    static Db connect_to_empty(MariadbServer& server) {
+        server.reset();
+        return server.connect();
+    }
+    WorkerDriver driver(MigrationId id, int chunk_rows, double pause_s,
+                        const std::string& statement = kAlter) {
+        WorkerDriver d(server_, dir_, id, statement, "t");
+        d.job.pt_osc_path = small_step_pt_osc(dir_.path(), chunk_rows, pause_s);
+        d.job.enable_trash = false;
+        return d;
+    }
+    // As the supervisor: the next attempt starts when neither worker nor engine lives.
+    static void await_death(WorkerDriver& d) {
+        const pid_t engine = d.engine();
+        ASSERT_TRUE(poll_until([&] { return engine == 0 || command_line(engine).empty(); }));
+    }
+    // "" when the new table holds exactly the original's rows.
+    std::string copy_difference(const KeyKind& kind, const std::string& shadow) {
+        const std::string columns = std::string(kind.columns) + ", a, n";
+        const std::string original = db_.checksum("shop", "t", columns);
+        const std::string copy = db_.checksum("shop", shadow, columns);
+        return original == copy ? "" : original + " and " + copy;
+    }
+    StateFile state(const WorkerDriver& d) {
+        return parse_state_file(d.state_file()).value();
+    }
+    // Chunks copied so far, to the chunk.
+    static std::int64_t chunks(const WorkerDriver& d) {
+        const std::string path = d.job.files_dir + "ptosc-state.txt";
+        if (!std::filesystem::exists(path)) {
+            return 0;
+        }
+        const std::string text = slurp(path);
+        const std::size_t at = text.find("\nchunks ");
+        return at == std::string::npos ? 0 : std::stoll(text.substr(at + 8));
+    }
+    // The remark a worker wrote into the log file, "" when none has `part`.
+    static std::string remark(const WorkerDriver& d, const std::string& part) {
+        for (const std::string& line : split(d.log(), '\n')) {
+            if (line.find(part) != std::string::npos) {
+                return line;
+            }
+        }
+        return "";
+    }
+    // A copy in the middle, stopped as a pause stops it. Everything is kept.
+    WorkerDriver stopped_copy(MigrationId id, const KeyKind& kind = kInt) {
+        make_table(db_, kind, 6000);
+        WorkerDriver d = driver(id, 200, 0.1);
+        d.start(Step::kRun);
+        EXPECT_TRUE(poll_until([&] { return chunks(d) >= 5; }));
+        (void)d.command(R"({"command":"stop","reason":"pause"})");
+        EXPECT_EQ(d.finish().at("outcome"), "stopped");
+        EXPECT_EQ(d.outcome_of(Step::kPause), "paused");
+        EXPECT_EQ(db_.triggers("shop").size(), 3u);
+        return d;
+    }
+    // Runs it to the swap; the copy must be right whatever was met.
+    void finish_and_compare(WorkerDriver& d, const KeyKind& kind = kInt) {
+        EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
+        EXPECT_EQ(copy_difference(kind, state(d).mig_tbl), "");
+        EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
+        EXPECT_EQ(db_.triggers("shop"), Names{});
+        EXPECT_EQ(db_.tables("shop"), Names{"t"});
+    }
+
+    TempDir dir_;
+    MariadbServer& server_;
+    Db db_;
+};
+
+// ---- random kills
+
+class RandomKills : public PtOscResume, public ::testing::WithParamInterface<KeyKind> {
+  protected:
+    void one_run(const KeyKind& kind, MigrationId id, std::uint64_t seed);
+    void kill_something(WorkerDriver& d, std::mt19937_64& random);
+    int kills_ = 0;
+};
+
+void RandomKills::kill_something(WorkerDriver& d, std::mt19937_64& random) {
+    const auto target = random() % 3;
+    const pid_t engine = d.engine();
+    if (target != 1) {
+        d.worker().kill9();
+    }
+    if (target != 0 && engine != 0) {
+        ::kill(engine, SIGKILL);
+    }
+    ++kills_;
+}
+
+void RandomKills::one_run(const KeyKind& kind, MigrationId id, std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    const int rows = sized(20'000, 300'000);
+    const int chunk = sized(250, 2'000);
+    kills_ = 0;
+    make_table(db_, kind, rows);
+    WorkerDriver d = driver(id, chunk, 0.01);
+    const int wanted = 3 + static_cast<int>(random() % 4);
+    int inserted = 0;
+    {
+        KeyWriter first(server_, kind, rows, seed + 1);
+        KeyWriter second(server_, kind, rows, seed + 2);
+        KeyWriter third(server_, kind, rows, seed + 3);
+        std::string outcome;
+        for (int kill = 0; kill < wanted && outcome != "copied"; ++kill) {
+            d.start(Step::kRun);
+            const auto delay = milliseconds(random() % static_cast<unsigned>(sized(2'500, 8'000)));
+            (void)poll_until([&] { return !d.worker().running(); }, delay);
+            kill_something(d, random);
+            outcome = string_or(d.finish(), "outcome", "died");
+            EXPECT_TRUE(outcome == "died" || outcome == "retry" || outcome == "copied") << outcome;
+            await_death(d);
+        }
+        if (outcome != "copied") {
+            EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
+        }
+        for (KeyWriter* writer : {&first, &second, &third}) {
+            writer->stop();
+            EXPECT_EQ(writer->error(), "");
+            inserted += writer->inserted();
+        }
+    }
+    EXPECT_EQ(copy_difference(kind, state(d).mig_tbl), "");
+    // Nothing of note is copied twice: what was saved is a chunk behind at most.
+    EXPECT_LE(state(d).chunks, (rows + inserted) / chunk + 1 + 2 * kills_);
+    EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
+    EXPECT_EQ(db_.triggers("shop"), Names{});
+    EXPECT_EQ(db_.tables("shop"), Names{"t"});
+    std::cout << kind.name << " SHIFT_SEED=" << seed << ": " << kills_ << " kills, "
+              << state(d).runs << " runs, " << state(d).chunks << " chunks, " << inserted
+              << " inserts beside it\n";
+    db_.execute("DROP TABLE t");
+}
+
+TEST_P(RandomKills, EndWithTheSameRows) {
+    const std::uint64_t base = base_seed();
+    const int runs = std::getenv("SHIFT_SEED") != nullptr ? 1 : sized(4, 40);
+    for (int run = 0; run < runs; ++run) {
+        const std::uint64_t seed = base + static_cast<std::uint64_t>(run) * 1000;
+        SCOPED_TRACE("SHIFT_SEED=" + std::to_string(seed));
+        one_run(GetParam(), 1000 + run, seed);
+        if (HasFailure()) {
+            return;
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Keys, RandomKills,
+                         ::testing::Values(kInt, kComposite, kText, kBinary, kUnique),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+// ---- what a resume keeps
+
+TEST_F(PtOscResume, CopiesAtMostTwoChunksAgainPerKill) {
+    MariadbOptions options;
+    options.arguments = {"--general-log=1", "--log-output=TABLE"};
+    MariadbServer logged(options);
+    Db db = logged.connect();
+    db.execute("CREATE DATABASE shop");
+    db.execute("USE shop");
+    constexpr int kRows = 10'000;
+    constexpr int kChunk = 200;
+    make_table(db, kInt, kRows);
+    WorkerDriver d(logged, dir_, 50, kAlter, "t");
+    d.job.pt_osc_path = small_step_pt_osc(dir_.path(), kChunk, 0.02);
+    int kills = 0;
+    for (const bool both : {true, false, true}) {
+        d.start(Step::kRun);
+        const auto before = chunks(d);
+        ASSERT_TRUE(poll_until([&] { return chunks(d) >= before + 5; })) << d.log();
+        ::kill(d.engine(), SIGKILL);
+        if (both) {
+            d.worker().kill9();
+        }
+        d.finish();
+        await_death(d);
+        ++kills;
+    }
+    EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
+    // The server's own account of what was sent.
+    const std::int64_t sent = db.integer(
+        "SELECT COUNT(*) FROM mysql.general_log WHERE command_type IN ('Query', 'Execute') AND "
+        "argument LIKE 'INSERT%copy nibble%'");
+    EXPECT_GE(sent, kRows / kChunk);
+    EXPECT_LE(sent, kRows / kChunk + 2 * kills);
+    EXPECT_EQ(state(d).runs, kills + 1);
+    EXPECT_EQ(state(d).tbl_progress, kRows);
+}
+
+TEST_F(PtOscResume, ProgressCountsAllRuns) {
+    WorkerDriver d = stopped_copy(51);
+    const StateFile before = state(d);
+    d.start(Step::kRun);
+    ASSERT_TRUE(d.wait_for_event(event::kProgress));
+    const Json first = d.events(event::kProgress).front();
+    EXPECT_GE(first.at("rows").get<std::int64_t>(), before.tbl_progress);
+    EXPECT_GT(first.at("percent").get<double>(), 10.0);
+    EXPECT_EQ(d.finish().at("outcome"), "copied");
+    double last = 0;
+    for (const Json& event : d.events(event::kProgress)) {
+        EXPECT_GE(event.at("percent").get<double>(), last);
+        last = event.at("percent").get<double>();
+    }
+    EXPECT_EQ(last, 100.0);
+    EXPECT_EQ(state(d).tbl_progress, 6000);
+}
+
+TEST_F(PtOscResume, GoesOnOnAnotherHostFromTheStateFileAlone) {
+    WorkerDriver first = stopped_copy(52);
+    const std::string carried = first.state_file();
+    WorkerDriver second(server_, dir_, 53, kAlter, "t");  // another folder: nothing but the API's copy
+    second.job = first.job;
+    second.job.claim = 2;
+    second.job.history = Json::array();
+    second.job.files_dir = dir_ / "elsewhere/";
+    second.job.attempt = 0;
+    second.job.migration = 52;
+    second.start_with_api_state(Step::kRun, carried);
+    EXPECT_EQ(second.finish().at("outcome"), "copied");
+    EXPECT_NE(remark(second, "going on with the copy after"), "");
+    EXPECT_EQ(copy_difference(kInt, state(second).mig_tbl), "");
+    EXPECT_EQ(second.outcome_of(Step::kRename), "completed");
+}
+
+TEST_F(PtOscResume, ACopiedTableIsNotCopiedAgain) {
+    make_table(db_, kInt, 500);
+    WorkerDriver d = driver(54, 100, 0);
+    ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
+    const auto before = chunks(d);
+    EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
+    EXPECT_EQ(d.engine(), 0);
+    EXPECT_EQ(chunks(d), before);
+    EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
+}
+
+TEST_F(PtOscResume, ATableOfOneChunkCanBeResumed) {
+    make_table(db_, kInt, 50);
+    WorkerDriver d(server_, dir_, 55, kAlter, "t");
+    d.job.enable_trash = false;
+    d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 1000, 0);
+    spit(dir_ / "gate", "");  // the one chunk is copied, and its end waits
+    d.start(Step::kRun);
+    ASSERT_TRUE(d.wait_for_event(event::kEngine));
+    ASSERT_TRUE(poll_until([&] {
+        return db_.table_exists("shop", "_55_t_new") &&
+               db_.integer("SELECT COUNT(*) FROM _55_t_new") == 50;
+    }));
+    ::kill(d.engine(), SIGKILL);
+    EXPECT_EQ(d.finish().at("outcome"), "retry");
+    std::filesystem::remove(dir_ / "gate");
+    finish_and_compare(d);
+}
+
+TEST_F(PtOscResume, OptionsChangedWhilePausedTakeEffect) {
+    WorkerDriver d = stopped_copy(56);
+    d.job.options.max_threads_running = 77;
+    d.start(Step::kRun);
+    ASSERT_TRUE(d.wait_for_event(event::kEngine));
+    ASSERT_TRUE(poll_until([&] {
+        return command_line(d.engine()).find("Threads_running=77") != std::string::npos;
+    }));
+    EXPECT_EQ(d.finish().at("outcome"), "copied");
+    EXPECT_NE(remark(d, "going on with the copy after"), "");
+}
+
+// ---- what moved while nobody looked: seen before a row is copied
+
+TEST_F(PtOscResume, ADroppedTriggerIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(60);
+    db_.execute("DROP TRIGGER pt_osc_shop_t_upd");
+    db_.execute("UPDATE t SET a = 'lost otherwise' WHERE id < 500");
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "starts over: 2 of the 3 triggers"), "");
+}
+
+TEST_F(PtOscResume, ATriggerMadeAgainIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(61);
+    const auto rows = db_.rows("SHOW CREATE TRIGGER pt_osc_shop_t_upd");
+    db_.execute("DROP TRIGGER pt_osc_shop_t_upd");
+    db_.execute("UPDATE t SET a = 'lost otherwise' WHERE id < 500");
+    std::this_thread::sleep_for(milliseconds(50));  // the server keeps hundredths of a second
+    db_.execute(*rows.at(0).at(2));
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "was dropped and made again"), "");
+}
+
+TEST_F(PtOscResume, AnAlteredOriginalIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(62);
+    // With the triggers in place, as a person in a hurry does it.
+    db_.execute("ALTER TABLE t ALTER COLUMN n SET DEFAULT 3");
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "table t was altered meanwhile"), "");
+}
+
+TEST_F(PtOscResume, AnAlteredNewTableIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(63);
+    db_.execute("ALTER TABLE _63_t_new DROP INDEX by_a");
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "new table _63_t_new was altered meanwhile"), "");
+}
+
+TEST_F(PtOscResume, ADroppedNewTableIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(64);
+    db_.execute("DROP TRIGGER pt_osc_shop_t_ins");
+    db_.execute("DROP TRIGGER pt_osc_shop_t_upd");
+    db_.execute("DROP TRIGGER pt_osc_shop_t_del");
+    db_.execute("DROP TABLE _64_t_new");
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "the new table _64_t_new is gone"), "");
+}
+
+TEST_F(PtOscResume, AnotherServerIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(65);
+    // As a failover shows it: same tables and triggers, another identity.
+    const std::string path = d.job.files_dir + "statefile.txt";
+    std::string text = slurp(path);
+    const std::size_t at = text.find("\nserver: ");
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at + 9, text.find('\n', at + 1) - at - 9, "\"db-before:3306:7\"");
+    spit(path, text);
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "the copy was begun on db-before:3306:7"), "");
+}
+
+TEST_F(PtOscResume, AnotherAlterIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(66);
+    d.job.ddl_statement = "ALTER TABLE t ADD COLUMN other INT";
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "the ALTER is another one"), "");
+    const auto columns = db_.columns("shop", "t");
+    EXPECT_NE(std::find(columns.begin(), columns.end(), "other"), columns.end());
+}
+
+TEST_F(PtOscResume, AUsersNewTriggerStopsTheResumeAndLosesNothing) {
+    WorkerDriver d = stopped_copy(67);
+    db_.execute("CREATE TRIGGER mine BEFORE INSERT ON t FOR EACH ROW SET NEW.n = 1");
+    const Json outcome = d.run(Step::kRun);
+    EXPECT_EQ(outcome.at("outcome"), "error");
+    EXPECT_EQ(outcome.at("reason"), "has_triggers");
+    EXPECT_EQ(db_.triggers("shop").size(), 4u);
+    EXPECT_GT(db_.integer("SELECT COUNT(*) FROM _67_t_new"), 0);
+    db_.execute("DROP TRIGGER mine");
+    EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
+    EXPECT_NE(remark(d, "going on with the copy after"), "");
+    EXPECT_EQ(copy_difference(kInt, "_67_t_new"), "");
+}
+
+TEST_F(PtOscResume, AnAlteredOriginalDuringTheCopyIsNotCalledCopied) {
+    make_table(db_, kInt, 4000);
+    WorkerDriver d = driver(68, 200, 0.1);
+    d.start(Step::kRun);
+    ASSERT_TRUE(poll_until([&] { return chunks(d) >= 3; }));
+    db_.execute("ALTER TABLE t ALTER COLUMN n SET DEFAULT 3");
+    const Json outcome = d.finish();
+    EXPECT_EQ(outcome.at("outcome"), "error");
+    EXPECT_EQ(outcome.at("reason"), "moved_during_copy");
+    finish_and_compare(d);
+}
+
+// ---- state files that cannot be trusted
+
+TEST_F(PtOscResume, AnEmptyOrBrokenStateFileStartsOver) {
+    MigrationId id = 690;
+    for (const std::string text : {"", "step: [", "---\nstep: copy\n", "\xFF\xFE"}) {
+        SCOPED_TRACE(clean_utf8(text));
+        WorkerDriver d = stopped_copy(++id);
+        spit(d.job.files_dir + "statefile.txt", text);
+        finish_and_compare(d);
+        db_.execute("DROP TABLE t");
+    }
+}
+
+TEST_F(PtOscResume, ABoundaryThatIsNoBoundaryIsRefused) {
+    WorkerDriver d = stopped_copy(70);
+    std::filesystem::remove(d.job.files_dir + "ptosc-state.txt");
+    std::string text = d.state_file();
+    const std::size_t at = text.find("row_enc:");
+    ASSERT_NE(at, std::string::npos);
+    text.insert(text.find("- ", at) + 2, "\"b31\\nend\\nrow b00\"\n  - ");
+    spit(d.job.files_dir + "statefile.txt", text);
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "a boundary value of a wrong shape"), "");
+}
+
+// The server's crash took committed chunks with it: rows are copied again into what is there.
+TEST_F(PtOscResume, AServerThatWasNotDurableIsCopiedFromTheFirstRow) {
+    for (const bool durable : {false, true}) {
+        SCOPED_TRACE(durable);
+        MariadbOptions options;
+        options.durable = durable;
+        MariadbServer server(options);
+        {
+            Db db = server.connect();
+            db.execute("CREATE DATABASE shop");
+            db.execute("USE shop");
+            make_table(db, kInt, 6000);
+        }
+        WorkerDriver d(server, dir_, durable ? 71 : 72, kAlter, "t");
+        d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0.05);
+        d.start(Step::kRun);
+        ASSERT_TRUE(poll_until([&] { return chunks(d) >= 5; }));
+        server.kill9();
+        EXPECT_EQ(d.finish().at("outcome"), "retry");
+        std::this_thread::sleep_for(seconds(4));  // told apart by its start, to 3 s
+        server.start();
+        EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
+        EXPECT_EQ(remark(d, "from the first row on").empty(), durable);
+        Db db = server.connect();
+        EXPECT_EQ(db.checksum("shop", "t", "id, a, n"),
+                  db.checksum("shop", state(d).mig_tbl, "id, a, n"));
+        EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
+    }
+}
+
+// ---- tools that differ
+
+TEST_F(PtOscResume, AToolThatRefusesThePluginCopiesWithoutIt) {
+    make_table(db_, kInt, 500);
+    WorkerDriver d(server_, dir_, 80, kAlter, "t");
+    d.job.enable_trash = false;
+    // One of the subs our plugin needs is gone, as in a version nobody tried.
+    spit(dir_ / "Strange.pm",
+         "package Strange;\nINIT { no strict 'refs'; undef &{'NibbleIterator::nibble_index'}; "
+         "*{'NibbleIterator::_was'} = sub {}; delete ${'NibbleIterator::'}{nibble_index} if "
+         "$ENV{SHIFT_OSC_STATE}; }\n1;\n");
+    spit(dir_ / "strange", "#!/bin/sh\nexec perl -I" + dir_.path() + " -MStrange " + pt_osc() +
+                               " \"$@\"\n",
+         0755);
+    d.job.pt_osc_path = dir_ / "strange";
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "does not take our plugin"), "");
+}
+
+}  // namespace
+}  // namespace shift::testing

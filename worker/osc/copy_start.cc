@@ -1,0 +1,116 @@
+#include "worker/osc/copy_start.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/text.h"
+#include "worker/leftovers.h"
+#include "worker/names.h"
+#include "worker/sha1.h"
+
+namespace shift {
+namespace {
+
+CopyStart fresh(std::string why) {
+    CopyStart start;
+    start.why = std::move(why);
+    return start;
+}
+
+std::vector<std::string> names_of(const std::vector<OscCopyState::Trigger>& triggers) {
+    std::vector<std::string> names;
+    for (const OscCopyState::Trigger& trigger : triggers) {
+        names.push_back(trigger.name);
+    }
+    return names;
+}
+
+// What can be said without asking the server for more.
+std::string why_another_job(const Context& context, const OscPlan& plan, const StateFile& saved) {
+    if (saved.mig_tbl != plan.shadow || saved.db != context.db() ||
+        saved.orig_tbl != context.table) {
+        return fmt::format("the state file is of {}.{}", saved.db, saved.orig_tbl);
+    }
+    if (saved.alter_hash != fingerprint(plan.alter)) {
+        return "the ALTER is another one than the copy was begun with";
+    }
+    if (saved.server != context.database.server().id) {
+        return fmt::format("the server is {}, the copy was begun on {}",
+                           context.database.server().id, saved.server);
+    }
+    return "";
+}
+
+}  // namespace
+
+Result<CopyFacts> look_at_copy(Context& context, const std::string& shadow) {
+    CopyFacts facts;
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(facts.orig_ddl, definition_hash(*look, context.db(), context.table));
+    ASSIGN_OR_RETURN(facts.new_ddl, definition_hash(*look, context.db(), shadow));
+    ASSIGN_OR_RETURN(const auto triggers, our_triggers(context, context.table, {shadow}));
+    for (const Trigger& trigger : triggers) {
+        facts.triggers.push_back({trigger.name, trigger.created, sha1_hex(trigger.body)});
+    }
+    std::sort(facts.triggers.begin(), facts.triggers.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
+    return facts;
+}
+
+std::string difference(const OscCopyState& saved, const CopyFacts& now, const std::string& table) {
+    if (now.new_ddl.empty()) {
+        return fmt::format("the new table {} is gone", saved.shadow);
+    }
+    if (saved.triggers.empty() || names_of(saved.triggers) != names_of(now.triggers)) {
+        return fmt::format("{} of the {} triggers that keep {} in step are there",
+                           now.triggers.size(), std::max<std::size_t>(saved.triggers.size(), 3),
+                           saved.shadow);
+    }
+    if (saved.triggers != now.triggers) {
+        return fmt::format("a trigger of {} was dropped and made again meanwhile", table);
+    }
+    if (saved.orig_ddl != now.orig_ddl) {
+        return fmt::format("table {} was altered meanwhile", table);
+    }
+    if (saved.new_ddl != now.new_ddl) {
+        return fmt::format("the new table {} was altered meanwhile", saved.shadow);
+    }
+    return "";
+}
+
+Result<CopyStart> plan_copy_start(Context& context, const OscPlan& plan) {
+    if (!context.state || context.state->copy_id.empty()) {
+        return fresh("");
+    }
+    const StateFile& saved = *context.state;
+    auto state = copy_state_of(saved);
+    if (!state.ok()) {
+        return fresh(state.error().message);
+    }
+    if (!state->is_resumable()) {
+        return fresh("");
+    }
+    if (std::string why = why_another_job(context, plan, saved); !why.empty()) {
+        return fresh(std::move(why));
+    }
+    ASSIGN_OR_RETURN(const CopyFacts now, look_at_copy(context, plan.shadow));
+    if (std::string why = difference(*state, now, context.table); !why.empty()) {
+        return fresh(std::move(why));
+    }
+    ServerIdentity then;
+    then.id = saved.server;
+    then.started_s = saved.server_started;
+    CopyStart start;
+    start.state = std::move(state).value();
+    if (!is_same_run(then, context.database.server())) {
+        ASSIGN_OR_RETURN(Connection * look, context.database.look());
+        ASSIGN_OR_RETURN(const bool durable, is_durable(*look));
+        start.from_first_row = !durable;
+    }
+    start.kind = start.state.step == "copied" && !start.from_first_row ? CopyStart::Kind::kCopied
+                                                                       : CopyStart::Kind::kResume;
+    return start;
+}
+
+}  // namespace shift
