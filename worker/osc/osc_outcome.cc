@@ -74,4 +74,11 @@ OscJudgement judge_copy(const ExitStatus& exit, const OscSummary& summary) {
     return judge_failure(exit, summary);
 }
 
+OscJudgement judge_square_copy(const ExitStatus& exit, const OscSummary& summary) {
+    if (exit.is_clean() && (summary.copied_ok || summary.empty_table) && summary.errors.empty()) {
+        return {OscVerdict::kSuccess, ""};
+    }
+    return judge_failure(exit, summary);
+}
+
 }  // namespace shift

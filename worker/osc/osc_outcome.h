@@ -27,5 +27,7 @@ struct OscJudgement {
 
 OscJudgement judge_dry_run(const ExitStatus& exit, const OscSummary& summary);
 OscJudgement judge_copy(const ExitStatus& exit, const OscSummary& summary);
+// Square's tool with --exit-at copy says at its end that the table was not altered, which is right.
+OscJudgement judge_square_copy(const ExitStatus& exit, const OscSummary& summary);
 
 }  // namespace shift

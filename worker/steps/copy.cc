@@ -13,6 +13,7 @@
 #include "worker/osc/copy_start.h"
 #include "worker/osc/osc_outcome.h"
 #include "worker/osc/osc_run.h"
+#include "worker/osc/square_state.h"
 #include "worker/state.h"
 #include "worker/steps/preflight.h"
 #include "worker/steps/steps.h"
@@ -34,6 +35,7 @@ constexpr std::chrono::milliseconds kProgressEvery{1000};
 constexpr std::chrono::seconds kStateEvery{2};
 constexpr std::chrono::hours kCountTimeout{24};
 constexpr std::size_t kTriggerCount = 3;
+constexpr std::size_t kSquareBytesMax = std::size_t{4} * 1024 * 1024;
 constexpr int kOverloadPauseS = 30;
 constexpr int kPluginRefused = 41;
 
@@ -81,8 +83,9 @@ Result<std::optional<Verdict>> check_names_free(Context& context, const OscPlan&
 // Watches one copy: progress once a second, the state file every two, the lock's session always.
 class CopyWatch {
   public:
-    CopyWatch(Context& context, StateFile state, std::int64_t rows_estimate)
+    CopyWatch(Context& context, const OscPlan& plan, StateFile state, std::int64_t rows_estimate)
         : context_(context),
+          plan_(plan),
           state_(std::move(state)),
           progress_(context.clock.now(), rows_estimate) {}
 
@@ -91,6 +94,9 @@ class CopyWatch {
         if (line.kind == OscLineKind::kCreatedTriggers && state_.step == "create") {
             state_.step = "triggers";
             is_dirty_ = true;
+            if (plan_.flavour != OscFlavour::kStock) {
+                record_facts();  // no plugin does it before the first chunk
+            }
         } else if (line.kind == OscLineKind::kApproxRows) {
             is_copying_ = true;
             state_.step = "copy";
@@ -103,7 +109,7 @@ class CopyWatch {
         const SteadyTime now = context_.clock.now();
         if (is_copying_ && now - last_progress_ >= kProgressEvery) {
             last_progress_ = now;
-            look_at_plugin(now);
+            look_at_tool_state(now);
             report(now);
         }
         if (is_dirty_ && now - last_state_ >= kStateEvery) {
@@ -118,7 +124,7 @@ class CopyWatch {
     }
     // After the tool's end: the last word of the plugin.
     void settle() {
-        look_at_plugin(context_.clock.now());
+        look_at_tool_state(context_.clock.now());
         save();
     }
     void finish() {
@@ -139,7 +145,41 @@ class CopyWatch {
     }
 
   private:
-    void look_at_plugin(SteadyTime now) {
+    void record_facts() {
+        const auto facts = look_at_copy(context_, plan_.shadow);
+        if (!facts.ok()) {
+            context_.reporter.remark("triggers not looked at: " + facts.error().message,
+                                     LogLevel::kWarn);
+            return;
+        }
+        OscCopyState state;
+        state.copy_id = state_.copy_id;
+        state.step = state_.step;
+        state.shadow = plan_.shadow;
+        state.orig_ddl = facts->orig_ddl;
+        state.new_ddl = facts->new_ddl;
+        state.triggers = facts->triggers;
+        put_copy_state(state_, state);
+    }
+    // The last whole file is kept: the tool truncates its own after every chunk.
+    void look_at_square() {
+        const auto text = read_file(plan_.square_save_file, kSquareBytesMax);
+        const auto saved =
+            text.ok() ? parse_whole_square_state(*text, context_.db(), context_.table)
+                      : std::nullopt;
+        if (!saved || (saved->row == state_.row && saved->step == square_step_)) {
+            return;
+        }
+        square_step_ = saved->step;
+        state_.row = saved->row;
+        is_dirty_ = true;
+        (void)write_file_atomic(square_good_path(context_.job, state_.copy_id), *text, 0600).ok();
+    }
+    void look_at_tool_state(SteadyTime now) {
+        if (plan_.flavour == OscFlavour::kSquare) {
+            look_at_square();
+            return;
+        }
         const auto saved = read_copy_state(context_.job);
         if (saved && saved->copy_id == state_.copy_id) {
             progress_.add(*saved, now);
@@ -156,7 +196,9 @@ class CopyWatch {
     }
 
     Context& context_;
+    const OscPlan& plan_;
     StateFile state_;
+    std::string square_step_;
     CopyProgress progress_;
     SteadyTime last_progress_{};
     SteadyTime last_state_{};
@@ -164,8 +206,13 @@ class CopyWatch {
     bool is_dirty_ = true;
 };
 
-Result<Verdict> verdict_of_failed_copy(const OscRun& run) {
-    const OscJudgement judgement = judge_copy(run.exit, run.summary);
+OscJudgement judge(const OscPlan& plan, const OscRun& run) {
+    return plan.flavour == OscFlavour::kSquare ? judge_square_copy(run.exit, run.summary)
+                                               : judge_copy(run.exit, run.summary);
+}
+
+Result<Verdict> verdict_of_failed_copy(const OscPlan& plan, const OscRun& run) {
+    const OscJudgement judgement = judge(plan, run);
     const std::string message = "pt-online-schema-change died: " + judgement.reason;
     switch (judgement.verdict) {
         case OscVerdict::kTerminated:
@@ -209,7 +256,8 @@ Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan
                 copy_error("moved_during_copy", why + ": rows may differ; resume copies anew"));
         }
     }
-    if (!may_lose_duplicates(plan.alter)) {
+    const bool is_proved = plan.flavour != OscFlavour::kSquare;
+    if (is_proved && !may_lose_duplicates(plan.alter)) {
         return std::optional<Verdict>();
     }
     context.reporter.phase("row count");
@@ -272,7 +320,7 @@ Result<Verdict> finish_copy(Context& context, const OscPlan& plan, CopyWatch& wa
 
 // The output and, with the plugin, its own mark that rows were copied to the end.
 bool is_copied(const OscPlan& plan, const OscRun& run, const CopyWatch& watch) {
-    if (judge_copy(run.exit, run.summary).verdict != OscVerdict::kSuccess) {
+    if (judge(plan, run).verdict != OscVerdict::kSuccess) {
         return false;
     }
     if (plan.flavour != OscFlavour::kStock) {
@@ -322,7 +370,7 @@ Result<std::optional<Verdict>> run_and_judge(Context& context, const OscPlan& pl
         why = run.summary.reason();
         return std::optional<Verdict>();
     }
-    ASSIGN_OR_RETURN(Verdict verdict, verdict_of_failed_copy(run));
+    ASSIGN_OR_RETURN(Verdict verdict, verdict_of_failed_copy(plan, run));
     return std::optional(std::move(verdict));
 }
 
@@ -331,8 +379,11 @@ Result<Verdict> copy_anew(Context& context, OscPlan plan, const TableFacts& fact
     (void)::unlink(plan.state_file.c_str());
     plan.copy_id = random_id();
     plan.resume_file.clear();
+    plan.square_save_file = square_save_path(context.job);
+    plan.square_load_file.clear();
+    (void)::unlink(plan.square_save_file.c_str());
     RETURN_IF_ERROR(announce(context, plan));
-    CopyWatch watch(context, fresh_state(context, plan), facts.rows.value_or(0));
+    CopyWatch watch(context, plan, fresh_state(context, plan), facts.rows.value_or(0));
     watch.save();
     context.reporter.phase("create");
     std::string why;
@@ -352,6 +403,41 @@ Result<Verdict> copy_anew(Context& context, OscPlan plan, const TableFacts& fact
     return copy_anew(context, std::move(plan), facts);
 }
 
+// What the tool loads: the last whole file that was written here, with today's limits in it.
+Status put_square_state(Context& context, OscPlan& plan) {
+    ASSIGN_OR_RETURN(const std::string text,
+                     read_file(square_good_path(context.job, plan.copy_id), kSquareBytesMax));
+    auto edited = with_todays_options(text, plan);
+    if (!edited.ok()) {
+        return std::move(edited).error().within(
+            "the copy cannot go on with today's options; set them back, or cancel");
+    }
+    plan.square_save_file = square_save_path(context.job);
+    plan.square_load_file = context.files.dir + "/square-load.yaml";
+    return write_file_atomic(plan.square_load_file, *edited, 0600);
+}
+
+// Why this tool cannot go on with what there is; "" when it can.
+std::string why_tool_cannot_go_on(const Context& context, const OscPlan& plan,
+                                  const CopyStart& start) {
+    switch (plan.flavour) {
+        case OscFlavour::kStock:
+            return "";
+        case OscFlavour::kSquare:
+            if (start.from_first_row) {
+                return "the server was restarted and is not durable";
+            }
+            return path_exists(square_good_path(context.job, start.state.copy_id))
+                       ? ""
+                       : "Square's own state file is not on this host, and one from elsewhere is "
+                         "never loaded: it would run as code";
+        case OscFlavour::kBasic:
+        case OscFlavour::kUnusable:
+            break;
+    }
+    return flavour_meaning(plan.flavour);
+}
+
 Result<Verdict> go_on(Context& context, OscPlan plan, const TableFacts& facts,
                       const CopyStart& start) {
     OscCopyState state = start.state;
@@ -359,18 +445,23 @@ Result<Verdict> go_on(Context& context, OscPlan plan, const TableFacts& facts,
         state.row_enc.clear();
     }
     plan.copy_id = state.copy_id;
-    plan.resume_file = context.files.dir + "/resume.txt";
-    RETURN_IF_ERROR(write_file_atomic(plan.resume_file, format_copy_state(state), 0600));
+    if (plan.flavour == OscFlavour::kSquare) {
+        RETURN_IF_ERROR(put_square_state(context, plan));
+    } else {
+        plan.resume_file = context.files.dir + "/resume.txt";
+        RETURN_IF_ERROR(write_file_atomic(plan.resume_file, format_copy_state(state), 0600));
+    }
     RETURN_IF_ERROR(announce(context, plan));
     StateFile file = *context.state;
     file.server = context.database.server().id;
     file.server_started = context.database.server().started_s;
     file.row_enc = state.row_enc;
+    file.runs = std::max(file.runs, state.runs + (plan.flavour == OscFlavour::kSquare ? 1 : 0));
     context.reporter.remark(fmt::format(
         "going on with the copy after {} rows in {} chunks (run {}){}", state.rows, state.chunks,
         state.runs + 1,
         start.from_first_row ? "; the server was restarted, so from the first row on" : ""));
-    CopyWatch watch(context, std::move(file), facts.rows.value_or(0));
+    CopyWatch watch(context, plan, std::move(file), facts.rows.value_or(0));
     watch.begin_at(state);
     watch.save();
     context.reporter.phase("create");
@@ -385,7 +476,7 @@ Result<Verdict> go_on(Context& context, OscPlan plan, const TableFacts& facts,
 
 // Done already; an earlier attempt died between the copy's end and saying so.
 Result<Verdict> finish_again(Context& context, const OscPlan& plan, const TableFacts& facts) {
-    CopyWatch watch(context, *context.state, facts.rows.value_or(0));
+    CopyWatch watch(context, plan, *context.state, facts.rows.value_or(0));
     return finish_copy(context, plan, watch);
 }
 
@@ -424,14 +515,14 @@ Result<Verdict> run_copy(Context& context) {
     switch (start.kind) {
         case CopyStart::Kind::kCopied:
             return finish_again(context, plan, *facts);
-        case CopyStart::Kind::kResume:
-            if (plan.flavour == OscFlavour::kStock) {
+        case CopyStart::Kind::kResume: {
+            const std::string why = why_tool_cannot_go_on(context, plan, start);
+            if (why.empty()) {
                 return go_on(context, plan, *facts, start);
             }
-            context.reporter.remark(
-                fmt::format("the copy starts over: {}", flavour_meaning(plan.flavour)),
-                LogLevel::kWarn);
+            context.reporter.remark("the copy starts over: " + why, LogLevel::kWarn);
             break;
+        }
         case CopyStart::Kind::kFresh:
             break;
     }
