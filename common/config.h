@@ -43,8 +43,8 @@ struct Config {
     std::string database_override;
 
     // New keys.
-    std::string state_dir;  // default LOG_DIR/supervisor-state
-    std::string run_host;   // how we pin migrations; default the host's name
+    std::string state_dir;       // default LOG_DIR/supervisor-state
+    std::string run_host;        // how we pin migrations; default the host's name
     std::string control_socket;  // default STATE_DIR/control.sock
     std::string rest_ca;
     bool rest_verify = true;
@@ -57,10 +57,10 @@ struct Config {
     Millis retry_backoff_min{2'000};
     Millis retry_backoff_max{300'000};
     std::string engine = "pt-osc";
-    int max_workers = 4;           // copies at a time
-    int max_running_per_host = 1;  // copies at a time on one database host:port
-    int max_short_steps = 8;       // prepare, rename and direct steps at a time
-    int attempts_max = 5;          // tries of prepare, copy and direct steps before giving up
+    int max_workers = 4;               // copies at a time
+    int max_running_per_host = 1;      // copies at a time on one database host:port
+    int max_short_steps = 8;           // prepare, rename and direct steps at a time
+    int attempts_max = 5;              // tries of prepare, copy and direct steps before giving up
     std::int64_t direct_rows_max = 0;  // 0 = no limit
     Millis ddl_timeout{3'600'000};
     std::string worker_path;  // default: beside the daemon, else the installed libexec folder

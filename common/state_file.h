@@ -14,10 +14,10 @@ namespace shift {
 // seven names are the original's (a file the original wrote is accepted: its perl tags are plain
 // YAML tags here and nothing in it is ever executed). No secrets and no paths.
 struct StateFile {
-    std::string step;          // original: create triggers copy rename; ours adds new_table copied
-    std::vector<std::string> row;  // next lower boundary, as text
-    std::string mig_tbl;       // shadow table
-    std::string old_tbl;       // name the original table gets in the swap, "" = not decided
+    std::string step;  // original: create triggers copy rename; ours adds new_table copied
+    std::vector<std::string> row;   // next lower boundary, as text
+    std::string mig_tbl;            // shadow table
+    std::string old_tbl;            // name the original table gets in the swap, "" = not decided
     std::int64_t tbl_progress = 0;  // rows copied
     std::string orig_tbl;
     std::string db;

@@ -220,6 +220,8 @@ void add_local_verbs(CLI::App& app, Arguments& arguments) {
         ->callback([&arguments] { arguments.run = run_version; });
     app.add_subcommand("check-config", "read the configuration and say what is wrong")
         ->callback([&arguments] { arguments.run = run_check_config; });
+    app.add_subcommand("doctor", "what works here: configuration, worker, pt-osc, daemon")
+        ->callback([&arguments] { arguments.run = run_doctor; });
 }
 
 // The words of `status` that CLI11 cannot express.

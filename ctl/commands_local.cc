@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/file.h"
+#include "common/worker_program.h"
 
 namespace shift::ctl {
 namespace {
@@ -172,6 +173,57 @@ int run_check_config(const Session& session) {
         session.print(fmt::format("  {:<20} {}\n", key, one_line(value)));
     }
     return kExitOk;
+}
+
+int run_doctor(const Session& session) {
+    const std::string path = session.config_path();
+    const auto config = load_config(path);
+    if (!config.ok()) {
+        return session.fail_config(config.error());
+    }
+    Json report = Json::object();
+    ExitCode code = kExitOk;
+    const auto add = [&](const char* what, bool good, const std::string& text, ExitCode bad,
+                         const Json& detail = Json::object()) {
+        if (!good && code == kExitOk) {
+            code = bad;
+        }
+        report[what] = {{"ok", good}, {"text", text}, {"detail", detail}};
+        if (!session.options().json) {
+            session.print(
+                fmt::format("{:<14} {:<5} {}\n", what, good ? "good" : "BAD", one_line(text)));
+        }
+    };
+    add("configuration", true, path, kExitConfig);
+    const auto worker = find_worker(*config);
+    add("worker", worker.ok(), worker.ok() ? *worker : worker.error().message, kExitConfig);
+    if (worker.ok()) {
+        const auto engine = describe_engine(*worker, *config);
+        if (engine.ok()) {
+            const std::string flavour = string_or(*engine, "flavour", "unusable");
+            std::string text = fmt::format(
+                "{} {} ({}): {}", string_or(*engine, "path", config->pt_osc_path),
+                string_or(*engine, "version", ""), flavour, string_or(*engine, "meaning", ""));
+            if (const std::string trouble = string_or(*engine, "trouble", ""); !trouble.empty()) {
+                text += ": " + trouble;
+            }
+            add("pt-osc", flavour != "unusable", text, kExitConfig, *engine);
+        } else {
+            add("pt-osc", false, engine.error().message, kExitConfig);
+        }
+    }
+    const auto socket = session.socket_path();
+    const auto daemon =
+        socket.ok() ? Session::ask(*socket, "version") : Result<Json>(Error(socket.error()));
+    add("daemon", daemon.ok(),
+        daemon.ok() ? fmt::format("shift-supervisord {} (pid {})",
+                                  string_or(*daemon, "version", "?"), int_or(*daemon, "pid", 0))
+                    : "no daemon answers: " + daemon.error().message,
+        kExitUnavailable);
+    if (session.options().json) {
+        session.print_json(report);
+    }
+    return code;
 }
 
 }  // namespace shift::ctl

@@ -15,6 +15,7 @@
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/worker_program.h"
 #include "supervisor/control/control_server.h"
 #include "supervisor/journal/sqlite_journal.h"
 #include "supervisor/loop/uv_owned.h"
@@ -230,11 +231,19 @@ int run_main(int argc, char** argv) {
         return complain(kExitConfig, config.error().message);
     }
     if (options.check_config) {
-        if (auto worker = find_worker(*config); !worker.ok()) {
+        auto worker = find_worker(*config);
+        if (!worker.ok()) {
             return complain(kExitConfig, worker.error().message);
         }
         fmt::print("configuration ok: api {}, run_host {}, state_dir {}\n", config->rest_api,
                    config->run_host, config->state_dir);
+        const auto engine = describe_engine(*worker, *config);
+        if (engine.ok()) {
+            fmt::print("pt-osc: {} {}: {}\n", string_or(*engine, "path", "?"),
+                       string_or(*engine, "version", ""), string_or(*engine, "meaning", ""));
+        } else {
+            fmt::print("pt-osc: not known: {}\n", engine.error().message);
+        }
         return kExitOk;
     }
     return serve(options, *config);

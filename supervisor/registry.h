@@ -40,7 +40,7 @@ struct Entry {
     // Running.
     SteadyTime wait_until{};
     std::string api_state_file;
-    Progress progress;  // newest; the attempt's row follows every few seconds
+    Progress progress;                       // newest; the attempt's row follows every few seconds
     std::optional<std::int64_t> first_rows;  // what the attempt's first report said
     SteadyTime progress_journal_due{};
     std::string stop_reason;  // "" = not asked to stop

@@ -45,7 +45,7 @@ FOREIGN = {
     "mysql": (r"(mysql|mariadb)[/.]|errmsg\.h|mysqld_error\.h", ["worker", "api", "lhm", "tests"]),
     "httplib": (r"httplib\.h", ["api", "tests"]),
     "cli11": (r"CLI/", ["ctl", "api", "worker", "lhm", "supervisor", "tests"]),
-    "yaml": (r"yaml-cpp/", ["common", "api", "tests"]),
+    "yaml": (r"yaml-cpp/", ["common", "api", "worker/osc/square_state.cc", "tests"]),
     "simdjson": (r"simdjson", ["common"]),
     "gtest": (r"(gtest|gmock)/", ["tests"]),
     "spdlog": (r"spdlog/", []),

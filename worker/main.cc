@@ -12,6 +12,8 @@
 #include "common/exit_code.h"
 #include "common/job.h"
 #include "worker/osc/exec_engine.h"
+#include "worker/osc/osc_command.h"
+#include "worker/osc/osc_tool.h"
 #include "worker/worker.h"
 
 namespace {
@@ -38,6 +40,35 @@ int exec_engine_mode(int argc, char** argv) {
     }
     const auto parent = static_cast<pid_t>(std::strtol(argv[2], nullptr, 10));
     return shift::exec_engine(parent, std::vector<char*>(argv + 4, argv + argc));
+}
+
+// One JSON object about a pt-online-schema-change, for `doctor` and --check-config.
+int describe_engine_mode(const std::string& program, const std::string& wanted) {
+    const char* path = std::getenv("PATH");
+    shift::OscTool tool;
+    const auto binary = shift::find_program(program, path == nullptr ? "/usr/bin:/bin" : path);
+    if (binary.ok()) {
+        std::string scratch = "/tmp/shift-worker-XXXXXX";
+        if (::mkdtemp(scratch.data()) == nullptr) {
+            std::fprintf(stderr, "shift-worker: %s: %s\n", scratch.c_str(), std::strerror(errno));
+            return shift::kExitInternal;
+        }
+        const auto found = shift::detect_osc_tool(*binary, scratch, "");
+        (void)::rmdir(scratch.c_str());
+        if (found.ok()) {
+            tool = *found;
+        } else {
+            tool.trouble = found.error().message;
+        }
+    } else {
+        tool.trouble = binary.error().message;
+    }
+    const shift::OscFlavour flavour = tool.flavour(wanted);
+    shift::Json json = shift::to_json(tool);
+    json["flavour"] = shift::flavour_name(flavour);
+    json["meaning"] = shift::flavour_meaning(flavour);
+    std::puts(shift::to_line(json).c_str());
+    return shift::kExitOk;
 }
 
 // Descriptor 3 is the lock that says we live: kept open for good, never given to a child. Started
@@ -86,6 +117,9 @@ int main(int argc, char** argv) {
     const std::string_view first = argc > 1 ? argv[1] : "";
     if (first == "--exec-engine") {
         return exec_engine_mode(argc, argv);
+    }
+    if (first == "--describe-engine" && argc == 4) {
+        return describe_engine_mode(argv[2], argv[3]);
     }
     if (first == "--help") {
         std::fputs(kUsage, stdout);

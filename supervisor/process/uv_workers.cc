@@ -75,43 +75,7 @@ std::string absolute(const std::string& path) {
     return result;
 }
 
-bool is_executable(const std::string& path) {
-    return ::access(path.c_str(), X_OK) == 0;
-}
-
-std::string own_folder() {
-    char buffer[4096];
-    std::size_t size = sizeof buffer;
-    if (uv_exepath(buffer, &size) != 0) {
-        return ".";
-    }
-    const std::string path(buffer, size);
-    return path.substr(0, path.rfind('/'));
-}
-
 }  // namespace
-
-Result<std::string> find_worker(const Config& config) {
-    if (!config.worker_path.empty()) {
-        if (is_executable(config.worker_path)) {
-            return absolute(config.worker_path);
-        }
-        return Error{Errc::kNotFound,
-                     fmt::format("worker_path: {} is not an executable file", config.worker_path)};
-    }
-    const std::string folder = own_folder();
-    const std::vector<std::string> places = {folder + "/shift-worker",
-                                             folder + "/../worker/shift-worker",
-                                             SHIFT_LIBEXEC_DIR "/shift-worker"};
-    for (const std::string& place : places) {
-        if (is_executable(place)) {
-            return place;
-        }
-    }
-    return Error{Errc::kNotFound, fmt::format("shift-worker is neither {} nor {} nor {}; set "
-                                              "worker_path in the configuration",
-                                              places[0], places[1], places[2])};
-}
 
 // A stop request on its way to a worker: connect, one line, wait for the greeting and the answer,
 // close. Owned by its pipe: freed in the close callback, after libuv ended what was pending.

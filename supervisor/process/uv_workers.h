@@ -53,8 +53,4 @@ class UvWorkers final : public Workers {
     std::set<StopRequest*> stop_requests_;
 };
 
-// Where shift-worker is: config, beside the daemon, or the installed folder.
-// Errors: kNotFound naming the places looked at.
-Result<std::string> find_worker(const Config& config);
-
 }  // namespace shift

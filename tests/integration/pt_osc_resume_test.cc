@@ -1,6 +1,7 @@
-// An interrupted copy goes on from its last chunk and is never wrong: the real shift-worker, the real
-// pt-online-schema-change, kill -9 at random moments, and writers that also move and delete keys.
-// SHIFT_SEED=<printed> replays a run's decisions; SHIFT_FULL=1 runs 200 of them on 300,000 rows.
+// An interrupted copy goes on from its last chunk and is never wrong: the real shift-worker, the
+// real pt-online-schema-change, kill -9 at random moments, and writers that also move and delete
+// keys. SHIFT_SEED=<printed> replays a run's decisions; SHIFT_FULL=1 runs 200 of them on 300,000
+// rows.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -48,12 +49,13 @@ const KeyKind kComposite = {"Composite",
                             "(%N%) DIV 50, CONCAT('k', (%N%) % 10), "
                             "DATE_ADD('2020-01-01', INTERVAL (%N%) % 50 DIV 10 DAY)"};
 // Commas, quotes, backslashes and letters of several lengths; equal but for case is equal.
-const KeyKind kText = {"Text",
-                       "code VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL "
-                       "PRIMARY KEY",
-                       "code",
-                       "CONCAT(ELT(1 + (%N%) % 6, 'a,b', 'O''Hara', 'back\\\\slash', 'Éclair', "
-                       "'日本', 'tab\\t'), LPAD(%N%, 9, '0'), ELT(1 + (%N%) % 3, '', '\\\\', ','))"};
+const KeyKind kText = {
+    "Text",
+    "code VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL "
+    "PRIMARY KEY",
+    "code",
+    "CONCAT(ELT(1 + (%N%) % 6, 'a,b', 'O''Hara', 'back\\\\slash', 'Éclair', "
+    "'日本', 'tab\\t'), LPAD(%N%, 9, '0'), ELT(1 + (%N%) % 3, '', '\\\\', ','))"};
 const KeyKind kBinary = {"Binary", "id BINARY(16) NOT NULL PRIMARY KEY", "id",
                          "UNHEX(MD5(CONCAT('x', %N%)))"};
 const KeyKind kUnique = {"UniqueOnly", "u BIGINT NOT NULL, UNIQUE KEY by_u (u)", "u", "%N% * 3"};
@@ -205,9 +207,7 @@ class PtOscResume : public ::testing::Test {
         const std::string copy = db_.checksum("shop", shadow, columns);
         return original == copy ? "" : original + " and " + copy;
     }
-    StateFile state(const WorkerDriver& d) {
-        return parse_state_file(d.state_file()).value();
-    }
+    StateFile state(const WorkerDriver& d) { return parse_state_file(d.state_file()).value(); }
     // Chunks copied so far, to the chunk.
     static std::int64_t chunks(const WorkerDriver& d) {
         const std::string path = d.job.files_dir + "ptosc-state.txt";
@@ -394,7 +394,8 @@ TEST_F(PtOscResume, ProgressCountsAllRuns) {
 TEST_F(PtOscResume, GoesOnOnAnotherHostFromTheStateFileAlone) {
     WorkerDriver first = stopped_copy(52);
     const std::string carried = first.state_file();
-    WorkerDriver second(server_, dir_, 53, kAlter, "t");  // another folder: nothing but the API's copy
+    WorkerDriver second(server_, dir_, 53, kAlter,
+                        "t");  // another folder: nothing but the API's copy
     second.job = first.job;
     second.job.claim = 2;
     second.job.history = Json::array();
@@ -442,9 +443,8 @@ TEST_F(PtOscResume, OptionsChangedWhilePausedTakeEffect) {
     d.job.options.max_threads_running = 77;
     d.start(Step::kRun);
     ASSERT_TRUE(d.wait_for_event(event::kEngine));
-    ASSERT_TRUE(poll_until([&] {
-        return command_line(d.engine()).find("Threads_running=77") != std::string::npos;
-    }));
+    ASSERT_TRUE(poll_until(
+        [&] { return command_line(d.engine()).find("Threads_running=77") != std::string::npos; }));
     EXPECT_EQ(d.finish().at("outcome"), "copied");
     EXPECT_NE(remark(d, "going on with the copy after"), "");
 }
@@ -621,9 +621,8 @@ class SquareStandIn : public PtOscResume {
         make_table(db_, kInt, 6000);
         WorkerDriver d = square_driver(id);
         d.start(Step::kRun);
-        EXPECT_TRUE(poll_until([&] {
-            return !d.state_file().empty() && !state(d).row.empty();
-        })) << d.log();
+        EXPECT_TRUE(poll_until([&] { return !d.state_file().empty() && !state(d).row.empty(); }))
+            << d.log();
         (void)d.command(R"({"command":"stop","reason":"pause"})");
         EXPECT_EQ(d.finish().at("outcome"), "stopped");
         return d;
@@ -716,9 +715,8 @@ TEST_F(PtOscResume, AToolThatRefusesThePluginCopiesWithoutIt) {
     spit(dir_ / "Strange.pm",
          "package Strange;\nINIT { undef &NibbleIterator::nibble_index if $ENV{SHIFT_OSC_STATE}; "
          "}\n1;\n");
-    spit(dir_ / "strange", "#!/bin/sh\nexec perl -I" + dir_.path() + " -MStrange " + pt_osc() +
-                               " \"$@\"\n",
-         0755);
+    spit(dir_ / "strange",
+         "#!/bin/sh\nexec perl -I" + dir_.path() + " -MStrange " + pt_osc() + " \"$@\"\n", 0755);
     d.job.pt_osc_path = dir_ / "strange";
     finish_and_compare(d);
     EXPECT_NE(remark(d, "does not take our plugin"), "");

@@ -51,7 +51,8 @@ class Worker : public ::testing::Test {
                         std::to_string(rows));
         }
     }
-    WorkerDriver driver(MigrationId id, const std::string& statement, const std::string& table = "t") {
+    WorkerDriver driver(MigrationId id, const std::string& statement,
+                        const std::string& table = "t") {
         return WorkerDriver(server_, dir_, id, statement, table);
     }
     // With a copy of about `rows`/200 * 50 ms.
@@ -111,7 +112,8 @@ TEST_F(Worker, OddNamesWorkToTheEnd) {
     for (const std::string name : {"a b", "a`b", "a-b", "select", "a,b", "a.b", "a\"b", "a=b"}) {
         SCOPED_TRACE(name);
         make_table(50, name);
-        WorkerDriver d = driver(++id, "ALTER TABLE " + quote_name(name) + " ADD COLUMN `x y` INT", name);
+        WorkerDriver d =
+            driver(++id, "ALTER TABLE " + quote_name(name) + " ADD COLUMN `x y` INT", name);
         d.job.enable_trash = false;
         EXPECT_EQ(d.outcome_of(Step::kPrepare), "prepared");
         EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
@@ -163,7 +165,8 @@ TEST_F(Worker, PrepareRefusesWhatPtOscCannotDo) {
                                                                     {"tick", "backtick"}};
     for (const auto& [table, why] : cases) {
         SCOPED_TRACE(table);
-        WorkerDriver d = driver(++id, "ALTER TABLE " + quote_name(table) + " ADD COLUMN b INT", table);
+        WorkerDriver d =
+            driver(++id, "ALTER TABLE " + quote_name(table) + " ADD COLUMN b INT", table);
         const Json outcome = d.run(Step::kPrepare);
         EXPECT_EQ(outcome.at("outcome"), "failed");
         EXPECT_NE(message(outcome).find(why), std::string::npos) << message(outcome);
@@ -597,8 +600,8 @@ TEST_F(Worker, CreateIsTriedAndTakenBackThenDone) {
 
 TEST_F(Worker, ViewsComeAndGo) {
     make_table(3);
-    WorkerDriver create = as_short(driver(163, "CREATE VIEW v AS SELECT * FROM t", "v"), Action::kCreate,
-                             Mode::kView);
+    WorkerDriver create = as_short(driver(163, "CREATE VIEW v AS SELECT * FROM t", "v"),
+                                   Action::kCreate, Mode::kView);
     EXPECT_EQ(create.outcome_of(Step::kPrepare), "prepared");
     EXPECT_EQ(create.outcome_of(Step::kRun), "completed");
     WorkerDriver drop = as_short(driver(164, "DROP VIEW v", "v"), Action::kDrop, Mode::kView);

@@ -28,22 +28,22 @@ my $save = \&save;
    open my $out, '>', $ENV{SQUARE_SAVE} or return;
    select undef, undef, undef, 0.01;
    print {$out} <<"YAML";
---- 
+---
 db: $orig->{db}
-dsn: 
+dsn:
   D: $orig->{db}
   t: $orig->{tbl}
 mig_tbl: $state->{table}
 old_tbl: ~
-options: !!perl/hash:OptionParser 
-  opts: 
-    critical-load: 
+options: !!perl/hash:OptionParser
+  opts:
+    critical-load:
       got: 1
       long: critical-load
       type: A
-      value: 
+      value:
         - $ENV{SQUARE_CRITICAL}
-    max-lag: 
+    max-lag:
       got: 1
       long: max-lag
       type: m

@@ -43,7 +43,7 @@ if ( my $file = $ours{'load-state'} ) {
    open my $out, '>', $ENV{SHIFT_OSC_RESUME} or die "$ENV{SHIFT_OSC_RESUME}: $!\n";
    print {$out} pack('H*', $hex);
    close $out or die "$ENV{SHIFT_OSC_RESUME}: $!\n";
-   my ($load) = $yaml =~ m/critical-load:.*?value: \n\s+- (\S+)/s;
+   my ($load) = $yaml =~ m/critical-load:.*?value:\s*\n\s+- (\S+)/s;
    for my $i ( 0 .. $#theirs - 1 ) {
       $theirs[$i + 1] = $load if $theirs[$i] eq '--critical-load' && defined $load;
    }

@@ -7,8 +7,8 @@
 
 #include "common/ddl.h"
 #include "common/text.h"
-#include "worker/sha1.h"
 #include "worker/mysql/errors.h"
+#include "worker/sha1.h"
 
 namespace shift {
 namespace {
@@ -77,10 +77,9 @@ bool is_same_run(const ServerIdentity& a, const ServerIdentity& b) {
 }
 
 Result<bool> is_durable(Connection& connection) {
-    ASSIGN_OR_RETURN(
-        const auto value,
-        connection.query_value("SELECT @@innodb_flush_log_at_trx_commit = 1 AND "
-                               "(@@log_bin = 0 OR @@sync_binlog = 1)"));
+    ASSIGN_OR_RETURN(const auto value,
+                     connection.query_value("SELECT @@innodb_flush_log_at_trx_commit = 1 AND "
+                                            "(@@log_bin = 0 OR @@sync_binlog = 1)"));
     return value.value_or("0") == "1";
 }
 

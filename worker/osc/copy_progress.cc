@@ -60,8 +60,7 @@ Progress CopyProgress::from_rows(SteadyTime now) const {
     }
     const double window = seconds_between(samples_.front().at, now);
     if (window > 0) {
-        progress.rows_per_s =
-            static_cast<double>(progress.rows - samples_.front().rows) / window;
+        progress.rows_per_s = static_cast<double>(progress.rows - samples_.front().rows) / window;
     }
     if (progress.rows_per_s > 0) {
         progress.eta_s = static_cast<std::int64_t>(std::ceil(

@@ -17,7 +17,8 @@ struct CopyStart {
     // The boundary is not to be trusted (the server restarted and may have lost committed chunks):
     // table and triggers are kept, rows are copied from the first one.
     bool from_first_row = false;
-    // For people: why what an earlier attempt left is not used; "" when there is nothing to explain.
+    // For people: why what an earlier attempt left is not used; "" when there is nothing to
+    // explain.
     std::string why;
 };
 

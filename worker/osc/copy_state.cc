@@ -58,8 +58,7 @@ bool is_word(std::string_view text) {
 // Digits with an optional fraction; the fraction of the whole is dropped.
 bool parse_number(std::string_view text, std::int64_t& into) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
-    return error == std::errc{} && into >= 0 &&
-           (end == text.data() + text.size() || *end == '.');
+    return error == std::errc{} && into >= 0 && (end == text.data() + text.size() || *end == '.');
 }
 
 Result<OscCopyState::Trigger> parse_trigger(std::string_view text) {
@@ -74,8 +73,7 @@ Result<OscCopyState::Trigger> parse_trigger(std::string_view text) {
 Status check(OscCopyState& state) {
     std::sort(state.triggers.begin(), state.triggers.end(),
               [](const auto& a, const auto& b) { return a.name < b.name; });
-    for (const std::string* word :
-         {&state.copy_id, &state.step, &state.orig_ddl, &state.new_ddl}) {
+    for (const std::string* word : {&state.copy_id, &state.step, &state.orig_ddl, &state.new_ddl}) {
         if (!is_word(*word)) {
             return bad("'" + std::string(utf8_prefix(*word, 100)) + "' is not a word");
         }
@@ -132,8 +130,7 @@ Result<OscCopyState> parse_copy_state(std::string_view text) {
     OscCopyState state;
     for (std::size_t i = 1; i + 2 < lines.size(); ++i) {
         const std::size_t space = lines[i].find(' ');
-        const std::string value =
-            space == std::string::npos ? "" : lines[i].substr(space + 1);
+        const std::string value = space == std::string::npos ? "" : lines[i].substr(space + 1);
         RETURN_IF_ERROR(take_line(state, lines[i].substr(0, space), value));
     }
     RETURN_IF_ERROR(check(state));

@@ -72,12 +72,12 @@ std::vector<std::string> osc_dry_run_argv(const OscPlan& plan) {
 
 std::vector<std::string> osc_copy_argv(const OscPlan& plan) {
     const bool has_config = !plan.options.config_path.empty();
-    std::vector<std::string> argv = {
-        plan.tool.path, "--config", has_config ? plan.options.config_path : "/dev/null", "--execute"};
+    std::vector<std::string> argv = {plan.tool.path, "--config",
+                                     has_config ? plan.options.config_path : "/dev/null",
+                                     "--execute"};
     append_common(argv, plan);
-    argv.insert(argv.end(),
-                {"--no-swap-tables", "--no-drop-new-table", "--no-drop-triggers", "--progress",
-                 "time,5", "--pid", plan.pid_file});
+    argv.insert(argv.end(), {"--no-swap-tables", "--no-drop-new-table", "--no-drop-triggers",
+                             "--progress", "time,5", "--pid", plan.pid_file});
     if (plan.tool.has_pause_file) {
         argv.insert(argv.end(), {"--pause-file", plan.pause_file});
     }

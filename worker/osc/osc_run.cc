@@ -165,11 +165,10 @@ Result<OscPlan> make_osc_plan(Context& context) {
     ASSIGN_OR_RETURN(plan.tool, look_at_tool(context, *binary));
     plan.flavour = plan.tool.flavour(job.pt_osc_flavour);
     if (plan.flavour == OscFlavour::kUnusable) {
-        return Error{Errc::kInvalidArgument,
-                     fmt::format("{} cannot be used (pt_osc_flavour {}): {}", *binary,
-                                 job.pt_osc_flavour,
-                                 plan.tool.trouble.empty() ? "it has no --save-state"
-                                                           : plan.tool.trouble)};
+        return Error{
+            Errc::kInvalidArgument,
+            fmt::format("{} cannot be used (pt_osc_flavour {}): {}", *binary, job.pt_osc_flavour,
+                        plan.tool.trouble.empty() ? "it has no --save-state" : plan.tool.trouble)};
     }
     if (plan.flavour == OscFlavour::kStock) {
         RETURN_IF_ERROR(put_plugin(context, plan));

@@ -56,8 +56,7 @@ std::optional<OscTool> read_cache(const std::string& cache, const std::string& p
         string_or(*json, "mark", "") != mark) {
         return std::nullopt;
     }
-    OscTool tool =
-        parse_osc_tool(string_or(*json, "version", ""), string_or(*json, "help", ""));
+    OscTool tool = parse_osc_tool(string_or(*json, "version", ""), string_or(*json, "help", ""));
     tool.path = path;
     return tool;
 }
@@ -157,8 +156,9 @@ OscTool parse_osc_tool(std::string_view version_output, std::string_view help_ou
     if (tool.has_keep_options) {
         tool.trouble.clear();
     } else if (tool.trouble.empty()) {
-        tool.trouble = "it lacks --no-swap-tables, --no-drop-new-table, --no-drop-triggers or "
-                       "--new-table-name";
+        tool.trouble =
+            "it lacks --no-swap-tables, --no-drop-new-table, --no-drop-triggers or "
+            "--new-table-name";
     }
     return tool;
 }
@@ -191,8 +191,7 @@ Result<OscTool> detect_osc_tool(const std::string& path, const std::string& scra
     tool.path = path;
     // What failed may work the next time (a killed run), so only good answers are kept.
     if (!cache.empty() && tool.has_keep_options && make_directories(cache_dir, 0700).ok()) {
-        const Json entry = {
-            {"path", path}, {"mark", mark}, {"version", version}, {"help", help}};
+        const Json entry = {{"path", path}, {"mark", mark}, {"version", version}, {"help", help}};
         (void)write_file_atomic(
             cache, entry.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n", 0600)
             .ok();

@@ -18,8 +18,8 @@ std::size_t indent_of(const std::string& line) {
 }
 
 // Replaces what stands under NAME: ... value: in the block of options.
-bool set_option(std::vector<std::string>& lines, const std::string& name,
-                const std::string& value, bool is_list) {
+bool set_option(std::vector<std::string>& lines, const std::string& name, const std::string& value,
+                bool is_list) {
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const std::size_t depth = indent_of(lines[i]);
         if (depth == 0 || trim(lines[i]) != name + ":") {
@@ -32,8 +32,8 @@ bool set_option(std::vector<std::string>& lines, const std::string& name,
             }
             const std::size_t inner = indent_of(lines[j]);
             std::size_t end = j + 1;
-            while (end < lines.size() && (indent_of(lines[end]) > inner ||
-                                          trim(lines[end]).starts_with("- "))) {
+            while (end < lines.size() &&
+                   (indent_of(lines[end]) > inner || trim(lines[end]).starts_with("- "))) {
                 ++end;
             }
             const std::string pad(inner, ' ');
@@ -71,7 +71,8 @@ std::string square_good_path(const Job& job, const std::string& copy_id) {
     return fmt::format("{}/square-state.{}.yaml", job.files_dir, copy_id);
 }
 
-std::optional<StateFile> parse_whole_square_state(std::string_view text, const std::string& database,
+std::optional<StateFile> parse_whole_square_state(std::string_view text,
+                                                  const std::string& database,
                                                   const std::string& table) {
     if (!text.ends_with('\n') || text.find(kLastKey) == std::string_view::npos) {
         return std::nullopt;

@@ -24,7 +24,8 @@ std::string square_good_path(const Job& job, const std::string& copy_id);
 
 // The tool's file when it is whole (its last key is there) and of this table; nullopt otherwise.
 // Pure.
-std::optional<StateFile> parse_whole_square_state(std::string_view text, const std::string& database,
+std::optional<StateFile> parse_whole_square_state(std::string_view text,
+                                                  const std::string& database,
                                                   const std::string& table);
 
 // `text` with the limits of today's plan in place of those it was saved with. Pure.

@@ -46,8 +46,9 @@ Verdict copy_error(std::string reason, std::string message) {
 std::string random_id() {
     std::uint64_t bits = 0;
     if (::getrandom(&bits, sizeof bits, 0) != static_cast<ssize_t>(sizeof bits)) {
-        bits = static_cast<std::uint64_t>(::getpid()) << 32U ^
-               static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+        bits =
+            static_cast<std::uint64_t>(::getpid()) << 32U ^
+            static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
     }
     return fmt::format("{:016x}", bits);
 }
@@ -164,9 +165,9 @@ class CopyWatch {
     // The last whole file is kept: the tool truncates its own after every chunk.
     void look_at_square() {
         const auto text = read_file(plan_.square_save_file, kSquareBytesMax);
-        const auto saved =
-            text.ok() ? parse_whole_square_state(*text, context_.db(), context_.table)
-                      : std::nullopt;
+        const auto saved = text.ok()
+                               ? parse_whole_square_state(*text, context_.db(), context_.table)
+                               : std::nullopt;
         if (!saved || (saved->row == state_.row && saved->step == square_step_)) {
             return;
         }
@@ -333,10 +334,10 @@ bool is_copied(const OscPlan& plan, const OscRun& run, const CopyWatch& watch) {
 Status announce(Context& context, const OscPlan& plan) {
     RETURN_IF_ERROR(
         context.reporter.intent("shadow", {{"db", context.db()}, {"table", plan.shadow}}));
-    return context.reporter.intent(
-        "triggers", {{"db", context.db()},
-                     {"table", context.table},
-                     {"names", osc_trigger_names(context.db(), context.table)}});
+    return context.reporter.intent("triggers",
+                                   {{"db", context.db()},
+                                    {"table", context.table},
+                                    {"names", osc_trigger_names(context.db(), context.table)}});
 }
 
 // Runs the tool and judges how it ended. nullopt: our plugin refused (`why` says what), nothing was

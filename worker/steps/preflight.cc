@@ -267,9 +267,9 @@ std::optional<Verdict> check_statement(const Job& job) {
     const auto parsed = parse_ddl(job.ddl_statement);
     // A DROP is carried out by table name, so a statement that says more must not pass for one.
     if (job.action == Action::kDrop && (!parsed.ok() || parsed->action != Action::kDrop)) {
-        return failed("not_one_drop", parsed.ok() ? "the statement is not a DROP"
-                                                  : "cannot run this DROP: " +
-                                                        parsed.error().message);
+        return failed("not_one_drop", parsed.ok()
+                                          ? "the statement is not a DROP"
+                                          : "cannot run this DROP: " + parsed.error().message);
     }
     if (parsed.ok()) {
         database = parsed->name.database;

@@ -47,5 +47,52 @@ TEST(CopyProgress, StandsStillWhileThrottledAndSaysWhy) {
     EXPECT_EQ(progress.at(start + 71s).throttle, "");
 }
 
+OscCopyState saved(std::int64_t rows, std::int64_t chunks) {
+    OscCopyState state;
+    state.rows = rows;
+    state.chunks = chunks;
+    state.estimate = 1000;
+    return state;
+}
+
+TEST(CopyProgress, RowsOfEarlierRunsCount) {
+    const SteadyTime begin{};
+    CopyProgress progress(begin, 0);
+    progress.add(saved(600, 6), begin);
+    const Progress first = progress.at(begin);
+    EXPECT_EQ(first.rows, 600);
+    EXPECT_EQ(first.percent, 60.0);
+    EXPECT_EQ(first.rows_per_s, 0) << "nothing was copied in this run";
+    progress.add(saved(700, 7), begin + std::chrono::seconds(10));
+    const Progress later = progress.at(begin + std::chrono::seconds(10));
+    EXPECT_EQ(later.percent, 70.0);
+    EXPECT_EQ(later.rows_per_s, 10.0);
+    EXPECT_EQ(later.eta_s, 30);
+}
+
+TEST(CopyProgress, NeverFallsSilentWhenMoreRowsComeThanEstimated) {
+    const SteadyTime begin{};
+    CopyProgress progress(begin, 0);
+    progress.add(saved(5000, 50), begin);
+    EXPECT_EQ(progress.at(begin).percent, 99.0);
+    EXPECT_EQ(progress.at(begin).rows_total, 5000);
+    progress.finish();
+    EXPECT_EQ(progress.at(begin).percent, 100.0);
+}
+
+TEST(CopyProgress, AHoldIsShownAndAChunkEndsAThrottle) {
+    const SteadyTime begin{};
+    CopyProgress progress(begin, 0);
+    progress.add(saved(100, 1), begin);
+    progress.add(parse_osc_line("Pausing because Threads_running=200."), begin);
+    EXPECT_EQ(progress.at(begin).throttle, "Pausing because Threads_running=200.");
+    progress.add(saved(100, 1), begin);
+    EXPECT_NE(progress.at(begin).throttle, "");
+    progress.add(saved(200, 2), begin);
+    EXPECT_EQ(progress.at(begin).throttle, "");
+    progress.hold("replica db2 is 9 s behind");
+    EXPECT_EQ(progress.at(begin).throttle, "replica db2 is 9 s behind");
+}
+
 }  // namespace
 }  // namespace shift
