@@ -543,6 +543,77 @@ TEST_F(PtOscResume, AnAlteredOriginalDuringTheCopyIsNotCalledCopied) {
     finish_and_compare(d);
 }
 
+TEST_F(PtOscResume, ATriggerMadeAgainAfterTheCopyPreventsTheSwap) {
+    make_table(db_, kInt, 500);
+    WorkerDriver d = driver(73, 200, 0);
+    ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
+    const auto rows = db_.rows("SHOW CREATE TRIGGER pt_osc_shop_t_ins");
+    db_.execute("DROP TRIGGER pt_osc_shop_t_ins");
+    db_.execute("INSERT INTO t (a, n) VALUES ('lost otherwise', 1)");
+    std::this_thread::sleep_for(milliseconds(50));
+    db_.execute(*rows.at(0).at(2));
+    const Json outcome = d.run(Step::kRename);
+    EXPECT_EQ(outcome.at("outcome"), "failed");
+    EXPECT_EQ(outcome.at("reason"), "moved_since_copy");
+    EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM t"), 501);
+    EXPECT_EQ(db_.tables("shop"), Names{"t"});
+}
+
+TEST_F(PtOscResume, DuplicatesAreShownAndNeverLost) {
+    make_table(db_, kInt, 500);
+    db_.execute("UPDATE t SET a = 'same' WHERE id IN (7, 8, 9)");
+    WorkerDriver d = driver(74, 200, 0, "ALTER TABLE t ADD UNIQUE KEY only_one (a)");
+    for (const Step step : {Step::kPrepare, Step::kRun}) {
+        const Json outcome = d.run(step);
+        EXPECT_EQ(outcome.at("outcome"), step == Step::kPrepare ? "failed" : "error");
+        EXPECT_NE(string_or(outcome, "message", "").find("(same) (3 times)"), std::string::npos)
+            << outcome;
+    }
+    EXPECT_EQ(d.outcome_of(Step::kCancel), "cancelled");
+    EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM t"), 500);
+    EXPECT_EQ(db_.tables("shop"), Names{"t"});
+}
+
+// A new table that was made for an ALTER that failed is found again.
+TEST_F(PtOscResume, AFailedAlterAtTheRunLeavesNothingBehind) {
+    make_table(db_, kInt, 500);
+    WorkerDriver d = driver(75, 200, 0, "ALTER TABLE t DROP COLUMN gone");
+    d.job.runtype = Runtype::kNoCheckAlter;
+    const Json outcome = d.run(Step::kRun);
+    EXPECT_EQ(outcome.at("outcome"), "error");
+    EXPECT_NE(string_or(outcome, "message", "").find("gone"), std::string::npos) << outcome;
+    EXPECT_EQ(d.outcome_of(Step::kRun), "error") << "and not another table beside it";
+    EXPECT_LE(db_.tables("shop").size(), 2u);
+    EXPECT_EQ(d.outcome_of(Step::kCancel), "cancelled");
+    EXPECT_EQ(db_.tables("shop"), Names{"t"});
+}
+
+// A load that goes away again costs no copied row and no person.
+TEST_F(PtOscResume, ACriticalLoadIsWaitedOutAndTheCopyGoesOn) {
+    make_table(db_, kInt, 6000);
+    WorkerDriver d = driver(76, 200, 0.1);
+    d.job.options.max_threads_running = 4;
+    d.start(Step::kRun);
+    ASSERT_TRUE(poll_until([&] { return chunks(d) >= 3; }));
+    std::vector<std::thread> load;
+    for (int i = 0; i < 8; ++i) {
+        load.emplace_back([this] { server_.connect().execute("SELECT SLEEP(2)"); });
+    }
+    const Json outcome = d.finish();
+    for (std::thread& thread : load) {
+        thread.join();
+    }
+    EXPECT_EQ(outcome.at("outcome"), "retry");
+    EXPECT_EQ(outcome.at("reason"), "overload");
+    EXPECT_GT(outcome.at("retry_after_s").get<int>(), 0);
+    EXPECT_NE(string_or(outcome, "message", "").find("critical threshold"), std::string::npos);
+    EXPECT_EQ(db_.triggers("shop").size(), 3u);
+    const auto before = chunks(d);
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "going on with the copy after"), "");
+    EXPECT_LE(state(d).chunks, 6000 / 200 + 2) << before;
+}
+
 // ---- state files that cannot be trusted
 
 TEST_F(PtOscResume, AnEmptyOrBrokenStateFileStartsOver) {
@@ -721,6 +792,55 @@ TEST_F(PtOscResume, AToolThatRefusesThePluginCopiesWithoutIt) {
     finish_and_compare(d);
     EXPECT_NE(remark(d, "does not take our plugin"), "");
 }
+
+// The versions Debian 12 cannot install: PT_OSC_MATRIX names a folder that holds them as
+// pt-online-schema-change-<version>.
+class PtOscMatrix : public PtOscResume, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(PtOscMatrix, GoesOnAfterKills) {
+    const char* folder = std::getenv("PT_OSC_MATRIX");
+    const std::string tool =
+        std::string(folder == nullptr ? "" : folder) + "/pt-online-schema-change-" + GetParam();
+    if (folder == nullptr || !std::filesystem::exists(tool)) {
+        GTEST_SKIP() << "pt-online-schema-change " << GetParam()
+                     << " is not there (PT_OSC_MATRIX=folder)";
+    }
+    for (const KeyKind* kind : {&kInt, &kComposite, &kText, &kUnique}) {
+        SCOPED_TRACE(kind->name);
+        make_table(db_, *kind, 6000);
+        WorkerDriver d(server_, dir_, 100 + (MigrationId(kind->name[0])), kAlter, "t");
+        d.job.enable_trash = false;
+        d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0.05, tool);
+        KeyWriter writer(server_, *kind, 6000, 7);
+        for (int kill = 0; kill < 2; ++kill) {
+            d.start(Step::kRun);
+            const auto before = chunks(d);
+            (void)poll_until([&] { return chunks(d) >= before + 5 || !d.worker().running(); },
+                             seconds(20));
+            d.worker().kill9();
+            ::kill(d.engine(), SIGKILL);
+            d.finish();
+            await_death(d);
+        }
+        EXPECT_EQ(d.outcome_of(Step::kRun), "copied") << d.log();
+        writer.stop();
+        EXPECT_EQ(writer.error(), "");
+        EXPECT_EQ(copy_difference(*kind, state(d).mig_tbl), "");
+        EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
+        db_.execute("DROP TABLE t");
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, PtOscMatrix,
+                         ::testing::Values("2.2.14-square", "3.0.9", "3.3.1", "3.5.7", "3.6.0",
+                                           "3.7.0", "3.7.1"),
+                         [](const auto& info) {
+                             std::string name = info.param;
+                             std::replace_if(
+                                 name.begin(), name.end(),
+                                 [](char c) { return c == '.' || c == '-'; }, '_');
+                             return "v" + name;
+                         });
 
 }  // namespace
 }  // namespace shift::testing

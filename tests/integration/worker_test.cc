@@ -428,7 +428,7 @@ TEST_F(Worker, AnOriginalAlteredSinceTheCopyIsNotSwappedAway) {
     WorkerDriver d = driver(122, "ALTER TABLE t ADD COLUMN b INT");
     ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
     db_.execute("ALTER TABLE t ADD COLUMN meanwhile INT");
-    EXPECT_EQ(d.run(Step::kRename).at("reason"), "definition_changed");
+    EXPECT_EQ(d.run(Step::kRename).at("reason"), "moved_since_copy");
     EXPECT_EQ(db_.columns("shop", "t"), (Names{"id", "a", "n", "meanwhile"}));
 }
 

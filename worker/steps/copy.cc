@@ -271,11 +271,13 @@ Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan
     context.reporter.remark(fmt::format("rows in one snapshot: {} in {}, {} in {}", counts.original,
                                         context.table, counts.shadow, plan.shadow));
     if (counts.original != counts.shadow) {
+        const auto which = duplicates_text(context);
         return std::optional(copy_error(
             "rows_missing",
             fmt::format("the new table has {} rows, the original {}: rows with equal keys were "
-                        "lost; cancel, remove the duplicates and start anew",
-                        counts.shadow, counts.original)));
+                        "lost{}; cancel, remove the duplicates and start anew",
+                        counts.shadow, counts.original,
+                        which.ok() && !which->empty() ? " (" + *which + ")" : "")));
     }
     return std::optional<Verdict>();
 }

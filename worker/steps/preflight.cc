@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/ddl.h"
+#include "common/text.h"
 #include "worker/alter_words.h"
 #include "worker/final_insert.h"
 #include "worker/leftovers.h"
@@ -19,12 +20,26 @@ namespace {
 // How long one duplicate check may read before it is left to the row count after the copy.
 constexpr int kDuplicateCheckS = 60;
 
+constexpr std::size_t kDuplicatesShown = 3;
+constexpr std::size_t kValueBytesShown = 40;
+
 std::string joined(const std::vector<std::string>& words) {
     std::string text;
     for (const std::string& word : words) {
         text += (text.empty() ? "" : ", ") + word;
     }
     return text;
+}
+
+// ('a', 5) of all values but the last, short and printable.
+std::string row_text(const Row& row) {
+    std::string text;
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) {
+        const std::string value = row[i] ? clean_utf8(*row[i]) : "NULL";
+        text += fmt::format("{}{}{}", i == 0 ? "" : ", ", utf8_prefix(value, kValueBytesShown),
+                            value.size() > kValueBytesShown ? "..." : "");
+    }
+    return "(" + text + ")";
 }
 
 std::string table_text(const Context& context) {
@@ -168,11 +183,11 @@ Result<std::optional<Verdict>> preflight_copy(Context& context, const TableFacts
     return std::optional<Verdict>();
 }
 
-Result<std::optional<Verdict>> check_duplicates(Context& context) {
+Result<std::string> duplicates_text(Context& context) {
     ASSIGN_OR_RETURN(const AlterSpecification alter,
                      alter_specification(context.job.ddl_statement));
     if (!adds_unique_key(alter.specification)) {
-        return std::optional<Verdict>();
+        return std::string();
     }
     context.reporter.phase("duplicate check");
     ASSIGN_OR_RETURN(
@@ -188,9 +203,10 @@ Result<std::optional<Verdict>> check_duplicates(Context& context) {
         for (const std::string& column : columns) {
             not_null += (not_null.empty() ? "" : " AND ") + column + " IS NOT NULL";
         }
-        const auto found = look.query(
-            fmt::format("SELECT COUNT(*) FROM {} WHERE {} GROUP BY {} HAVING COUNT(*) > 1 LIMIT 1",
-                        qualified_name(context.db(), context.table), not_null, joined(columns)));
+        const auto found = look.query(fmt::format(
+            "SELECT {0}, COUNT(*) FROM {1} WHERE {2} GROUP BY {0} HAVING COUNT(*) > 1 LIMIT {3}",
+            joined(columns), qualified_name(context.db(), context.table), not_null,
+            kDuplicatesShown));
         if (!found.ok()) {
             if (look.lost()) {
                 return found.error();
@@ -202,14 +218,27 @@ Result<std::optional<Verdict>> check_duplicates(Context& context) {
                 LogLevel::kWarn);
             continue;
         }
-        if (!found->empty()) {
-            return std::optional(failed(
-                "duplicates",
-                fmt::format("table {} has rows with equal ({}): the unique key would lose them",
-                            table_text(context), joined(columns))));
+        std::string values;
+        for (const Row& row : *found) {
+            values += fmt::format("{}{} ({} times)", values.empty() ? "" : ", ", row_text(row),
+                                  row.back().value_or("?"));
+        }
+        if (!values.empty()) {
+            return fmt::format("rows with equal ({}): {}{}", joined(columns), values,
+                               found->size() == kDuplicatesShown ? ", ..." : "");
         }
     }
-    return std::optional<Verdict>();
+    return std::string();
+}
+
+Result<std::optional<Verdict>> check_duplicates(Context& context) {
+    ASSIGN_OR_RETURN(const std::string found, duplicates_text(context));
+    if (found.empty()) {
+        return std::optional<Verdict>();
+    }
+    return std::optional(
+        failed("duplicates", fmt::format("table {} has {}: the unique key would lose them",
+                                         table_text(context), found)));
 }
 
 Result<std::optional<Verdict>> check_final_insert(Context& context) {

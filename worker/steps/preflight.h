@@ -16,6 +16,10 @@ Result<std::optional<Verdict>> preflight_copy(Context& context, const TableFacts
 // some. Bounded in time; what could not be looked at is noted and found after the copy.
 Result<std::optional<Verdict>> check_duplicates(Context& context);
 
+// A few of the values that occur more than once under the unique keys to be added, for people; ""
+// when none were found in time. Bounded as check_duplicates().
+Result<std::string> duplicates_text(Context& context);
+
 // The final insert as prepare checks it: its shape, and whether the server takes it (executed in a
 // transaction that is rolled back where the table can; otherwise only prepared).
 Result<std::optional<Verdict>> check_final_insert(Context& context);

@@ -6,6 +6,7 @@
 #include "worker/leftovers.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
+#include "worker/osc/copy_start.h"
 #include "worker/steps/steps.h"
 #include "worker/swap.h"
 #include "worker/timed_statement.h"
@@ -61,23 +62,27 @@ Result<std::optional<Verdict>> compare_counts(Context& context, const std::strin
     return std::optional(std::move(verdict));
 }
 
-// Somebody altered the original (the swap would undo it and lose data) or the shadow meanwhile.
-Result<std::optional<Verdict>> compare_definitions(Context& context, const std::string& shadow) {
+// Somebody altered the original (the swap would undo it and lose data) or the shadow since the
+// copy, or made a trigger again: rows written between may be missing.
+Result<std::optional<Verdict>> compare_with_copy(Context& context, const std::string& shadow) {
     const StateFile state = context.state.value_or(StateFile{});
     if (state.orig_ddl_hash.empty() || state.new_ddl_hash.empty() || state.mig_tbl != shadow ||
         state.server != context.database.server().id) {
         return std::optional<Verdict>();
     }
-    ASSIGN_OR_RETURN(Connection * look, context.database.look());
-    ASSIGN_OR_RETURN(const std::string original,
-                     definition_hash(*look, context.db(), context.table));
-    ASSIGN_OR_RETURN(const std::string copy, definition_hash(*look, context.db(), shadow));
-    if (original == state.orig_ddl_hash && copy == state.new_ddl_hash) {
+    ASSIGN_OR_RETURN(const CopyFacts now, look_at_copy(context, shadow));
+    const auto saved = copy_state_of(state);
+    std::string why;
+    if (saved.ok() && !saved->triggers.empty()) {
+        why = difference(*saved, now, context.table);
+    } else if (now.orig_ddl != state.orig_ddl_hash || now.new_ddl != state.new_ddl_hash) {
+        why = "the table's definition was changed";
+    }
+    if (why.empty()) {
         return std::optional<Verdict>();
     }
     ASSIGN_OR_RETURN(Verdict verdict,
-                     give_up(context, "definition_changed",
-                             "the table's definition was changed since the copy: not swapped"));
+                     give_up(context, "moved_since_copy", why + " (since the copy): not swapped"));
     return std::optional(std::move(verdict));
 }
 
@@ -92,7 +97,7 @@ Result<std::optional<Verdict>> verify(Context& context, const std::string& shado
                                 triggers.size(), kTriggerCount)));
         return std::optional(std::move(verdict));
     }
-    ASSIGN_OR_RETURN(auto changed, compare_definitions(context, shadow));
+    ASSIGN_OR_RETURN(auto changed, compare_with_copy(context, shadow));
     if (changed) {
         return changed;
     }

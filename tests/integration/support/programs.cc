@@ -38,7 +38,8 @@ std::string pt_osc() {
     throw std::runtime_error("pt-online-schema-change is not installed (percona-toolkit)");
 }
 
-std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s) {
+std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s,
+                              const std::string& tool) {
     // Wraps the tool's own function before its main program runs; a signal ends the wait as it ends
     // the tool's own sleeps.
     spit(folder + "/Gate.pm", R"(package Gate;
@@ -61,7 +62,6 @@ INIT {
 1;
 )");
     const std::string path = folder + "/pt-osc-small-steps";
-    const std::string tool = pt_osc();
     const std::string pause = pause_s > 0 ? fmt::format(" --sleep {}", pause_s) : "";
     spit(path,
          fmt::format("#!/bin/sh\ncase \" $* \" in\n*\" --execute \"*) exec perl -I{0} -MGate {1} "

@@ -15,6 +15,7 @@ std::string pt_osc();
 // Writes a script into `folder` that runs the real tool with chunks of `chunk_rows` rows and a
 // pause after each (seconds): a copy that can be watched and interrupted. While the file
 // `folder`/gate exists, it stops after the next chunk and waits, as in a long throttling. Its path.
-std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s);
+std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s,
+                              const std::string& tool = pt_osc());
 
 }  // namespace shift::testing

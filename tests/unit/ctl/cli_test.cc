@@ -282,6 +282,41 @@ TEST_F(Cli, CheckConfigNeverShowsThePassword) {
     }
 }
 
+TEST_F(Cli, DoctorSaysWhatWorksAndWhatItMeans) {
+    const std::string worker = dir_ / "worker";
+    const std::string config = dir_ / "c.yaml";
+    ASSERT_TRUE(write_file_atomic(config,
+                                  "rest_api: http://x/\nlog_dir: " + dir_.path() +
+                                      "\nworker_path: " + worker + "\ncontrol_socket: " + socket_ +
+                                      "\npt_osc_path: /opt/pt\npt_osc_flavour: stock\n",
+                                  0600)
+                    .ok());
+    const auto says = [&](const std::string& flavour) {
+        ASSERT_TRUE(
+            write_file_atomic(worker,
+                              "#!/bin/sh\n[ \"$*\" = '--describe-engine /opt/pt stock' ] && "
+                              "echo '{\"path\":\"/opt/pt\",\"version\":\"3.2.1\",\"flavour\":"
+                              "\"" +
+                                  flavour + "\",\"meaning\":\"goes on\"}'\n",
+                              0755)
+                .ok());
+    };
+    const FakeDaemon daemon(socket_, [](const Json&) {
+        return control_ok({{"version", "9"}, {"pid", 12}});
+    });
+    says("stock");
+    const Outcome good = run({"doctor", "--config", config});
+    EXPECT_EQ(good.code, 0) << good.out << good.err;
+    EXPECT_TRUE(has(good.out, "/opt/pt 3.2.1 (stock): goes on")) << good.out;
+    EXPECT_TRUE(has(good.out, "shift-supervisord 9 (pid 12)")) << good.out;
+    says("unusable");
+    const Outcome bad = run({"doctor", "--config", config, "--json"});
+    EXPECT_EQ(bad.code, kExitConfig);
+    EXPECT_TRUE(has(bad.out, "\"flavour\":\"unusable\"")) << bad.out;
+    ASSERT_TRUE(write_file_atomic(worker, "#!/bin/sh\nexit 1\n", 0755).ok());
+    EXPECT_EQ(run({"doctor", "--config", config}).code, kExitConfig);
+}
+
 TEST_F(Cli, StatusOfOneMigration) {
     const FakeDaemon daemon(socket_, [](const Json&) {
         return control_ok(status_of(0, false, {{{"id", 7}, {"state", "running"}}}));
