@@ -473,6 +473,104 @@ TEST(StopFile, OffersTheCopyAndTakesItBackLater) {
     EXPECT_EQ(s.shadow_table(id), shadow);
 }
 
+// A new host with an empty disk; all it has is what the API has.
+void become_another_host(Scenario& s, const char* name) {
+    s.supervisor().terminate();
+    std::filesystem::remove_all(s.supervisor().state_dir());
+    std::filesystem::remove_all(s.supervisor().log_dir());
+    s.supervisor().set("run_host", name);
+    s.supervisor().start();
+}
+
+// What the tool itself said: it went on, it did not begin anew.
+void expect_went_on(Scenario& s, MigrationId id) {
+    const std::string log = slurp(s.supervisor().files_dir(id) + "ptosc-output.log");
+    EXPECT_THAT(log, HasSubstr("going on with the copy after"));
+    EXPECT_THAT(log, HasSubstr("OSC-PLUGIN copying from the saved boundary"));
+    EXPECT_THAT(log, Not(HasSubstr("starts over")));
+}
+
+TEST(OtherHost, ResumesAPausedCopyWhereItStopped) {
+    ScenarioOptions options = real_api_small_chunks();
+    options.chunk_pause_s = 0.02;
+    Scenario s(options);
+    Writers::make_table(s.db(), "app", "t", 3000);
+    const MigrationId id = s.submit({.ddl = kAddColumn});
+    Writers writers(s.server(), "app", "t");
+    writers.start();
+    {
+        CopyGate gate(s);
+        s.bring_to_running(id);
+        s.await_copying(id);
+        gate.open();
+        s.await("some chunks are copied", [&] {
+            return s.db().integer("SELECT COUNT(*) FROM app." + quote_name(s.shadow_table(id))) >
+                   900;
+        });
+    }
+    s.pause(id);
+    s.await_status(id, 12);
+    become_another_host(s, "host-b");
+    s.resume(id);
+    s.await_status(id, 4);
+    expect_went_on(s, id);
+    s.rename(id);
+    s.await_status(id, 8);
+    writers.stop();
+    EXPECT_EQ(Writers::difference(s.db(), "app", "t"), "");
+    EXPECT_EQ(s.leftovers("app", {"t"}), "");
+}
+
+TEST(OtherHost, TakesOverAnOfferedCopyWhereItStopped) {
+    ScenarioOptions options = real_api_small_chunks();
+    options.chunk_pause_s = 0.15;
+    Scenario s(options);
+    Writers::make_table(s.db(), "app", "t", 3000);
+    const MigrationId id = s.submit({.ddl = kAddColumn});
+    s.bring_to_running(id);
+    s.await("some chunks are copied", [&] {
+        const std::string shadow = s.shadow_table(id);
+        return !shadow.empty() &&
+               s.db().integer("SELECT COUNT(*) FROM app." + quote_name(shadow)) > 900;
+    });
+    spit(s.supervisor().stop_file(), "");
+    s.await("the run is offered", [&] {
+        const Json columns = s.columns(id);
+        return bool_or(columns, "staged", false) && string_or(columns, "run_host", "").empty();
+    });
+    std::filesystem::remove(s.supervisor().stop_file());
+    become_another_host(s, "host-b");
+    s.await_status(id, 4);
+    expect_went_on(s, id);
+    EXPECT_EQ(Writers::difference(s.db(), "app", "t"), "");
+}
+
+TEST(OtherHost, PausesACopyThatRunsNowhere) {
+    Scenario s(real_api_small_chunks());
+    Writers::make_table(s.db(), "app", "t", 2000);
+    CopyGate gate(s);
+    const MigrationId id = s.submit({.ddl = kAddColumn});
+    s.bring_to_running(id);
+    s.await_copying(id);
+    // The host that copied is gone for good; people take its pin away and pause.
+    s.supervisor().kill9();
+    s.supervisor().kill_workers();
+    gate.open();
+    std::filesystem::remove_all(s.supervisor().state_dir());
+    std::filesystem::remove_all(s.supervisor().log_dir());
+    s.supervisor().set("run_host", "host-b");
+    s.shift_api().call("POST", "migrations/unpin_run_host", {{"id", id}});
+    s.pause(id);
+    s.supervisor().start();
+    s.await_status(id, 12);
+    s.resume(id);
+    s.await_status(id, 4);
+    s.rename(id);
+    s.await_status(id, 8);
+    EXPECT_EQ(Writers::difference(s.db(), "app", "t"), "");
+    EXPECT_EQ(s.leftovers("app", {"t"}), "");
+}
+
 pid_t engine_of(Scenario& s, MigrationId id) {
     pid_t engine = 0;
     s.await("the engine is known", [&] {
