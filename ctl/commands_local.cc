@@ -204,6 +204,9 @@ int run_doctor(const Session& session) {
             std::string text = fmt::format(
                 "{} {} ({}): {}", string_or(*engine, "path", config->pt_osc_path),
                 string_or(*engine, "version", ""), flavour, string_or(*engine, "meaning", ""));
+            if (bool_or(*engine, "native_resume", false)) {
+                text += " (its own --resume is not used)";
+            }
             if (const std::string trouble = string_or(*engine, "trouble", ""); !trouble.empty()) {
                 text += ": " + trouble;
             }

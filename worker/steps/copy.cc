@@ -31,7 +31,10 @@
 namespace shift {
 namespace {
 
-constexpr std::chrono::milliseconds kProgressEvery{1000};
+// Every second while people watch it begin; a copy of a week must not write a line for each.
+constexpr std::chrono::seconds kProgressEvery{1};
+constexpr std::chrono::seconds kProgressEveryLater{5};
+constexpr std::chrono::minutes kProgressLater{2};
 constexpr std::chrono::seconds kStateEvery{2};
 constexpr std::chrono::hours kCountTimeout{24};
 constexpr std::size_t kTriggerCount = 3;
@@ -88,7 +91,8 @@ class CopyWatch {
         : context_(context),
           plan_(plan),
           state_(std::move(state)),
-          progress_(context.clock.now(), rows_estimate) {}
+          progress_(context.clock.now(), rows_estimate),
+          begun_(context.clock.now()) {}
 
     void on_line(const OscLine& line) {
         progress_.add(line, context_.clock.now());
@@ -108,7 +112,8 @@ class CopyWatch {
     Status on_tick() {
         RETURN_IF_ERROR(context_.database.keep_alive());
         const SteadyTime now = context_.clock.now();
-        if (is_copying_ && now - last_progress_ >= kProgressEvery) {
+        const auto every = now - begun_ < kProgressLater ? kProgressEvery : kProgressEveryLater;
+        if (is_copying_ && now - last_progress_ >= every) {
             last_progress_ = now;
             look_at_tool_state(now);
             report(now);
@@ -201,6 +206,7 @@ class CopyWatch {
     StateFile state_;
     std::string square_step_;
     CopyProgress progress_;
+    SteadyTime begun_;
     SteadyTime last_progress_{};
     SteadyTime last_state_{};
     bool is_copying_ = false;
