@@ -224,6 +224,54 @@ Result<std::vector<std::string>> foreign_keys_of(Connection& connection,
                     connection.quote(database), connection.quote(table)));
 }
 
+Result<std::vector<std::string>> cascading_foreign_keys_of(Connection& connection,
+                                                           const std::string& database,
+                                                           const std::string& table) {
+    ASSIGN_OR_RETURN(
+        const auto rows,
+        connection.query(
+            fmt::format("SELECT CONSTRAINT_NAME, DELETE_RULE, UPDATE_RULE FROM "
+                        "information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA={} AND "
+                        "TABLE_NAME={} ORDER BY CONSTRAINT_NAME",
+                        connection.quote(database), connection.quote(table))));
+    const auto changes_rows = [](const std::string& rule) {
+        return rule == "CASCADE" || rule == "SET NULL" || rule == "SET DEFAULT";
+    };
+    std::vector<std::string> keys;
+    for (const Row& row : rows) {
+        const std::string on_delete = row[1].value_or("");
+        const std::string on_update = row[2].value_or("");
+        if (changes_rows(on_delete)) {
+            keys.push_back(fmt::format("{} (ON DELETE {})", row[0].value_or(""), on_delete));
+        } else if (changes_rows(on_update)) {
+            keys.push_back(fmt::format("{} (ON UPDATE {})", row[0].value_or(""), on_update));
+        }
+    }
+    return keys;
+}
+
+Result<std::vector<UniqueKey>> unique_keys(Connection& connection, const std::string& database,
+                                           const std::string& table) {
+    ASSIGN_OR_RETURN(
+        const auto rows,
+        connection.query(fmt::format(
+            "SELECT s.INDEX_NAME, s.COLUMN_NAME, LOWER(c.DATA_TYPE), s.NULLABLE='YES' FROM "
+            "information_schema.STATISTICS s JOIN information_schema.COLUMNS c ON "
+            "c.TABLE_SCHEMA=s.TABLE_SCHEMA AND c.TABLE_NAME=s.TABLE_NAME AND "
+            "c.COLUMN_NAME=s.COLUMN_NAME WHERE s.TABLE_SCHEMA={} AND s.TABLE_NAME={} AND "
+            "s.NON_UNIQUE=0 ORDER BY s.INDEX_NAME, s.SEQ_IN_INDEX",
+            connection.quote(database), connection.quote(table))));
+    std::vector<UniqueKey> keys;
+    for (const Row& row : rows) {
+        if (keys.empty() || keys.back().name != row[0].value_or("")) {
+            keys.push_back(UniqueKey{row[0].value_or(""), {}, 0});
+        }
+        keys.back().columns.push_back(KeyColumn{row[1].value_or(""), row[2].value_or("")});
+        keys.back().nullable += row[3].value_or("0") == "1" ? 1 : 0;
+    }
+    return keys;
+}
+
 Result<bool> has_row_identity(Connection& connection, const std::string& database,
                               const std::string& table) {
     ASSIGN_OR_RETURN(
@@ -255,6 +303,52 @@ Result<std::vector<ServerThread>> server_threads(Connection& connection) {
                                        row[3].value_or(""), row[4].value_or(""), to_int(row[5])});
     }
     return threads;
+}
+
+Result<std::string> read_only_variable(Connection& connection) {
+    ASSIGN_OR_RETURN(const auto rows,
+                     connection.query("SHOW GLOBAL VARIABLES WHERE Variable_name IN "
+                                      "('read_only', 'super_read_only', 'innodb_read_only') AND "
+                                      "Value NOT IN ('OFF', '0')"));
+    return rows.empty() ? std::string() : rows[0][0].value_or("");
+}
+
+Result<std::string> silent_replication_source(Connection& connection) {
+    ASSIGN_OR_RETURN(const auto variables,
+                     connection.query("SHOW GLOBAL VARIABLES WHERE Variable_name IN "
+                                      "('binlog_format', 'slave_run_triggers_for_rbr')"));
+    for (const Row& row : variables) {
+        const std::string name = row[0].value_or("");
+        const std::string value = row[1].value_or("");
+        if (name == "binlog_format" ? value == "STATEMENT" : value != "NO") {
+            return std::string();
+        }
+    }
+    // Source: positions in the manuals of MySQL 5.6 to 9 and MariaDB 10 to 11; MariaDB's ALL has
+    // two columns in front. MySQL 8.4 knows only the second word.
+    const std::size_t shift = connection.is_mariadb() ? 2 : 0;
+    const std::size_t host = 1 + shift;
+    const std::size_t receiver = 10 + shift;
+    const std::size_t applier = 11 + shift;
+    auto rows = connection.query(connection.is_mariadb() ? "SHOW ALL SLAVES STATUS"
+                                                         : "SHOW REPLICA STATUS");
+    if (!rows.ok() && !connection.is_mariadb() && !connection.lost()) {
+        rows = connection.query("SHOW SLAVE STATUS");
+    }
+    if (!rows.ok()) {
+        if (connection.lost()) {
+            return std::move(rows).error();
+        }
+        return std::string();
+    }
+    for (const Row& row : *rows) {
+        // Both are "No" where a former replica kept its settings.
+        if (row.size() > applier &&
+            (row[receiver].value_or("No") != "No" || row[applier].value_or("No") != "No")) {
+            return row[host].value_or("?");
+        }
+    }
+    return std::string();
 }
 
 Result<RowCounts> count_rows(Connection& connection, const std::string& database,

@@ -71,6 +71,24 @@ Result<std::vector<std::string>> foreign_keys_to(Connection& connection,
 Result<std::vector<std::string>> foreign_keys_of(Connection& connection,
                                                  const std::string& database,
                                                  const std::string& table);
+// Those of them that change or delete the table's own rows when a parent row goes or changes, for
+// people: "name (ON DELETE CASCADE)".
+Result<std::vector<std::string>> cascading_foreign_keys_of(Connection& connection,
+                                                           const std::string& database,
+                                                           const std::string& table);
+struct KeyColumn {
+    std::string name;
+    std::string type;  // as information_schema says it: "enum", "varbinary"
+};
+struct UniqueKey {
+    std::string name;
+    std::vector<KeyColumn> columns;
+    int nullable = 0;  // how many of the columns may be NULL
+};
+
+// All of the table's unique keys over plain columns, the primary key as PRIMARY.
+Result<std::vector<UniqueKey>> unique_keys(Connection& connection, const std::string& database,
+                                           const std::string& table);
 // A primary key, or a unique key whose columns are all NOT NULL.
 Result<bool> has_row_identity(Connection& connection, const std::string& database,
                               const std::string& table);
@@ -87,6 +105,12 @@ struct ServerThread {
 };
 // Threads we may see (our own user's, or all with PROCESS), without this session.
 Result<std::vector<ServerThread>> server_threads(Connection& connection);
+
+// The variable that makes the server refuse writes (read_only ...); "" when it takes them.
+Result<std::string> read_only_variable(Connection& connection);
+// Where this server's replicated changes come from when they arrive as rows that fire no triggers;
+// "" when it replicates nothing now, when triggers do fire, or when our user may not see it.
+Result<std::string> silent_replication_source(Connection& connection);
 
 // COUNT(*) of both tables in one snapshot.
 struct RowCounts {

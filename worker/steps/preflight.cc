@@ -11,6 +11,7 @@
 #include "worker/leftovers.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
+#include "worker/osc/chunk_key.h"
 #include "worker/osc/osc_run.h"
 #include "worker/steps/steps.h"
 
@@ -143,6 +144,64 @@ Result<std::optional<Verdict>> check_keys(Context& context) {
     return std::optional<Verdict>();
 }
 
+// Tried with 3.2.1 on MariaDB 10.11: cascades fire no triggers, but the copy has the same foreign
+// keys (a name gets or loses underscores), so both tables change together - until the ALTER drops
+// or changes such a key, and then the copy is silently wrong.
+Result<std::optional<Verdict>> check_cascades(Context& context) {
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const auto cascading,
+                     cascading_foreign_keys_of(*look, context.db(), context.table));
+    if (cascading.empty()) {
+        return std::optional<Verdict>();
+    }
+    return std::optional(failed(
+        "cascading_foreign_key",
+        fmt::format("rows of table {} change with those of other tables through foreign keys ({}), "
+                    "which triggers do not see, so a copy cannot be kept in step safely: drop them "
+                    "first, or run it as a short (direct) migration",
+                    table_text(context), joined(cascading))));
+}
+
+Result<std::optional<Verdict>> check_chunk_key(Context& context) {
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const auto keys, unique_keys(*look, context.db(), context.table));
+    const UniqueKey* key = chunk_key(keys);
+    if (key == nullptr) {
+        return std::optional<Verdict>();  // check_keys() has spoken
+    }
+    ASSIGN_OR_RETURN(const OscPlan plan, make_osc_plan(context));
+    if (auto trouble = chunk_key_trouble(*key, look->is_mariadb(), plan.tool.version)) {
+        return std::optional(failed(
+            trouble->reason, fmt::format("table {}: {}", table_text(context), trouble->message)));
+    }
+    return std::optional<Verdict>();
+}
+
+// Triggers do not fire for rows that replication brings, and a server that refuses writes refuses
+// the copy. While a failover is going on it may end, so a run waits instead of failing.
+Result<std::optional<Verdict>> check_server(Context& context) {
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    const std::string server = fmt::format("{}:{}", context.job.host, context.job.port);
+    ASSIGN_OR_RETURN(const std::string variable, read_only_variable(*look));
+    if (!variable.empty()) {
+        const std::string why = fmt::format(
+            "server {} takes no writes ({} is on): file the migration for the server "
+            "that does",
+            server, variable);
+        return std::optional(context.job.step == Step::kPrepare ? failed("read_only", why)
+                                                                : retry("read_only", why));
+    }
+    ASSIGN_OR_RETURN(const std::string source, silent_replication_source(*look));
+    if (source.empty()) {
+        return std::optional<Verdict>();
+    }
+    return std::optional(failed(
+        "is_replica",
+        fmt::format("server {} is a replica of {}, and triggers do not fire for replicated rows: "
+                    "file the migration for its source, or stop the replication first",
+                    server, source)));
+}
+
 Result<std::optional<Verdict>> check_renames(Context& context) {
     ASSIGN_OR_RETURN(const OscPlan plan, make_osc_plan(context));
     if (renames_table(plan.alter)) {
@@ -174,7 +233,8 @@ Result<std::optional<Verdict>> preflight_copy(Context& context, const TableFacts
                         "run it as a short (direct) migration",
                         table_text(context), facts.engine)));
     }
-    for (const auto check : {check_names, check_triggers, check_keys, check_renames}) {
+    for (const auto check : {check_server, check_names, check_triggers, check_keys, check_cascades,
+                             check_chunk_key, check_renames}) {
         ASSIGN_OR_RETURN(auto refused, check(context));
         if (refused) {
             return refused;

@@ -113,6 +113,10 @@ Result<Verdict> prepare_alter(Context& context) {
     if (refused) {
         return *refused;
     }
+    ASSIGN_OR_RETURN(refused, check_rights(context));
+    if (refused) {
+        return *refused;
+    }
     ASSIGN_OR_RETURN(Verdict verdict, dry_run(context));
     if (verdict.outcome == Outcome::kPrepared) {
         report_stats(context, "start", *facts);

@@ -71,4 +71,77 @@ INIT {
     return path;
 }
 
+std::string stoppable_pt_osc(const std::string& folder) {
+    // Loaded before the tool's main program, so our plugin wraps what stands here already. Prints
+    // nothing: the worker reads the tool's output.
+    spit(folder + "/Stages.pm", R"(package Stages;
+use strict;
+use warnings;
+no warnings qw(once redefine);
+use DBI;
+my $folder = ')" + folder + R"(';
+my ($triggers, $chunks) = (0, 0);
+
+sub point {
+    my ($name) = @_;
+    open my $wanted, '<', "$folder/stop-at" or return;
+    my $at = <$wanted>;
+    close $wanted;
+    return unless defined $at && $at eq $name;
+    my $go_on = 0;
+    my $handler = $SIG{TERM};
+    local $SIG{TERM} = sub { $go_on = 1; $handler->(@_) if ref $handler; };
+    open my $reached, '>', "$folder/reached.new" or die;
+    print {$reached} $name;
+    close $reached;
+    rename "$folder/reached.new", "$folder/reached";
+    select(undef, undef, undef, 0.02) while !$go_on;
+    return;
+}
+
+INIT {
+    my $do = \&DBI::db::do;
+    *DBI::db::do = sub {
+        my $sql = $_[1];
+        my $what = $sql =~ /^CREATE TABLE / ? ['create', 'created']
+            : $sql =~ /^ALTER TABLE / ? ['alter', 'altered']
+            : $sql =~ /^CREATE TRIGGER / ? ['trigger', 'trigger' . ++$triggers]
+            : undef;
+        point($what->[0]) if $what;
+        my $result = $do->(@_);
+        point($what->[1]) if $what;
+        return $result;
+    };
+    my $create_triggers = \&pt_online_schema_change::create_triggers;
+    *pt_online_schema_change::create_triggers = sub {
+        my @names = $create_triggers->(@_);
+        point('triggers');
+        return @names;
+    };
+    my $exec_nibble = \&pt_online_schema_change::exec_nibble;
+    *pt_online_schema_change::exec_nibble = sub {
+        point("noted$chunks");
+        my $time = $exec_nibble->(@_);
+        point('chunk' . ++$chunks);
+        return $time;
+    };
+    my $next = \&NibbleIterator::next;
+    *NibbleIterator::next = sub {
+        my $more = $next->(@_);
+        point('last') unless $more;
+        return $more;
+    };
+}
+END { point('exit'); }
+1;
+)");
+    const std::string path = folder + "/pt-osc-stoppable";
+    spit(path,
+         fmt::format("#!/bin/sh\ncase \" $* \" in\n*\" --execute \"*) exec perl -I{0} -MStages {1} "
+                     "\"$@\" --chunk-size 200 --chunk-time 0 ;;\nesac\nexec {1} \"$@\"\n",
+                     folder, pt_osc()),
+         0755);
+    return path;
+}
+
 }  // namespace shift::testing

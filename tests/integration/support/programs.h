@@ -18,4 +18,17 @@ std::string pt_osc();
 std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s,
                               const std::string& tool = pt_osc());
 
+// Writes a script into `folder` that runs the real tool with chunks of 200 rows and stops it at the
+// point named in the file `folder`/stop-at: it writes the name to `folder`/reached and stands still
+// until it is killed (TERM lets it go on as the tool would). Points, in order:
+//   create created alter altered trigger1 trigger2 trigger3 triggers   statements about to be sent
+//   and just done, and all triggers noted by the tool
+//   noted0              the first chunk is about to be sent
+//   chunk1 chunk2 ...   committed, and nobody has noted it yet
+//   noted1 noted2 ...   noted; the next chunk is about to be sent
+//   last                there is no further chunk
+//   exit                everything is said; the process is about to end
+// Its path.
+std::string stoppable_pt_osc(const std::string& folder);
+
 }  // namespace shift::testing
