@@ -129,6 +129,11 @@ Status Connection::execute(std::string_view sql) {
 }
 
 Result<std::vector<Row>> Connection::query(std::string_view sql) {
+    ASSIGN_OR_RETURN(NamedRows answer, query_named(sql));
+    return std::move(answer.rows);
+}
+
+Result<NamedRows> Connection::query_named(std::string_view sql) {
     if (lost_) {
         return Error{Errc::kUnavailable, "connection was lost: " + shown(sql), 2006};
     }
@@ -136,19 +141,23 @@ Result<std::vector<Row>> Connection::query(std::string_view sql) {
     if (mysql_real_query(handle, sql.data(), sql.size()) != 0) {
         return last_error(shown(sql));
     }
-    std::vector<Row> rows;
+    NamedRows answer;
     MYSQL_RES* result = mysql_store_result(handle);
     if (result == nullptr) {
         if (mysql_field_count(handle) != 0 || mysql_errno(handle) != 0) {
             return last_error(shown(sql));
         }
         last_used_ = std::chrono::steady_clock::now();
-        return rows;
+        return answer;
     }
     const unsigned columns = mysql_num_fields(result);
+    const MYSQL_FIELD* fields = mysql_fetch_fields(result);
+    for (unsigned i = 0; i < columns; ++i) {
+        answer.columns.emplace_back(fields[i].name, fields[i].name_length);
+    }
     while (MYSQL_ROW values = mysql_fetch_row(result)) {
         const unsigned long* lengths = mysql_fetch_lengths(result);
-        Row& row = rows.emplace_back();
+        Row& row = answer.rows.emplace_back();
         row.reserve(columns);
         for (unsigned i = 0; i < columns; ++i) {
             row.push_back(values[i] == nullptr
@@ -158,7 +167,7 @@ Result<std::vector<Row>> Connection::query(std::string_view sql) {
     }
     mysql_free_result(result);
     last_used_ = std::chrono::steady_clock::now();
-    return rows;
+    return answer;
 }
 
 Result<std::optional<std::string>> Connection::query_value(std::string_view sql) {

@@ -32,6 +32,12 @@ struct ConnectOptions {
 
 using Row = std::vector<std::optional<std::string>>;
 
+// An answer whose columns differ from server to server (SHOW ... STATUS) and are asked for by name.
+struct NamedRows {
+    std::vector<std::string> columns;
+    std::vector<Row> rows;
+};
+
 // One server session over the MySQL C API. Never reconnects by itself: a session that is gone takes
 // its locks and settings with it, and the caller must know. After a lost connection lost() is true
 // and every call fails.
@@ -48,6 +54,7 @@ class Connection {
     // Runs one statement and drops what it returns.
     Status execute(std::string_view sql);
     Result<std::vector<Row>> query(std::string_view sql);
+    Result<NamedRows> query_named(std::string_view sql);
     // The first column of the first row; nullopt when there is no row or it is NULL.
     Result<std::optional<std::string>> query_value(std::string_view sql);
 

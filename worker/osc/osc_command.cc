@@ -33,8 +33,10 @@ void append_common(std::vector<std::string>& argv, const OscPlan& plan) {
     add({"--alter", plan.alter});
     add({"--new-table-name", plan.shadow});
     add({"--no-version-check"});
-    add({"--recursion-method",
-         plan.options.recursion_method.empty() ? "none" : plan.options.recursion_method});
+    // With a pause file the worker watches the replicas itself (replica_lag.h): what the tool does
+    // differs from version to version and fails on MySQL 8.4 and on MariaDB.
+    const bool is_ours = plan.tool.has_pause_file || plan.options.recursion_method.empty();
+    add({"--recursion-method", is_ours ? "none" : plan.options.recursion_method});
     if (plan.no_check_alter) {
         add({"--no-check-alter"});
     }

@@ -73,9 +73,15 @@ Result<OscRun> run_osc(Context& context, const OscPlan& plan, std::vector<std::s
     ASSIGN_OR_RETURN(const auto process, start_osc(context, plan, std::move(argv), engine_lock));
     OscRun run;
     run.pid = process->identity().pid;
+    bool is_paused = false;
     const auto take = [&](std::string_view stream, std::string_view line) {
-        context.reporter.log_line(stream, line);
         const OscLine parsed = parse_osc_line(line);
+        // The tool repeats it every 2 s, for as long as a replica is behind: days, maybe.
+        const bool is_repeated = is_paused && parsed.kind == OscLineKind::kPaused;
+        is_paused = parsed.kind == OscLineKind::kPaused;
+        if (!is_repeated) {
+            context.reporter.log_line(stream, line);
+        }
         run.summary.add(parsed, line);
         hooks.on_line(parsed);
     };

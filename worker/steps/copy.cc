@@ -9,11 +9,13 @@
 #include "worker/leftovers.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
+#include "worker/osc/copy_hold.h"
 #include "worker/osc/copy_progress.h"
 #include "worker/osc/copy_start.h"
 #include "worker/osc/osc_outcome.h"
 #include "worker/osc/osc_run.h"
 #include "worker/osc/square_state.h"
+#include "worker/replica_lag.h"
 #include "worker/state.h"
 #include "worker/steps/preflight.h"
 #include "worker/steps/steps.h"
@@ -24,6 +26,7 @@
 // Happy path: stop what earlier attempts left, take the database lock, see whether an earlier copy
 // can be gone on with (else drop our old triggers and shadow), announce the names, run the tool,
 // look at the server, count rows where a unique key could have swallowed some, fact "copied".
+// Beside it a thread watches the replicas; while one is too far behind, the tool sleeps.
 // Trouble: the lock is lost or a stop is asked for - the tool gets TERM and keeps everything; the
 // tool dies - `retry` goes on from the last chunk, `error` when a person should look. Table,
 // triggers and saved boundary are kept in either case.
@@ -133,6 +136,7 @@ class CopyWatch {
         look_at_tool_state(context_.clock.now());
         save();
     }
+    void hold(const std::string& why) { progress_.hold(why); }
     void finish() {
         progress_.finish();
         report(context_.clock.now());
@@ -348,15 +352,56 @@ Status announce(Context& context, const OscPlan& plan) {
                                     {"names", osc_trigger_names(context.db(), context.table)}});
 }
 
+// nullptr: nothing to watch, or no way to hold the tool.
+std::unique_ptr<ReplicaLag> watch_replicas(Context& context, const OscPlan& plan) {
+    if (!plan.tool.has_pause_file) {
+        return nullptr;
+    }
+    ReplicaLag::Options options;
+    options.method = parse_recursion_method(plan.options.recursion_method);
+    if (!options.method.trouble.empty()) {
+        context.reporter.remark(options.method.trouble + "; processlist,hosts is used",
+                                LogLevel::kWarn);
+    }
+    if (!options.method.watches()) {
+        return nullptr;
+    }
+    options.primary = {plan.host, plan.port, context.job.mysql_defaults_file};
+    options.lag_max = std::chrono::seconds(plan.options.max_replication_lag);
+    return std::make_unique<ReplicaLag>(std::move(options), context.reporter, context.clock);
+}
+
+// The tool with the replicas watched beside it.
+Result<OscRun> run_held_back(Context& context, const OscPlan& plan, CopyWatch& watch) {
+    CopyHold hold(plan.pause_file, context.reporter, context.clock);
+    const std::unique_ptr<ReplicaLag> lag = watch_replicas(context, plan);
+    OscHooks hooks;
+    hooks.on_line = [&watch](const OscLine& line) { watch.on_line(line); };
+    hooks.on_tick = [&] {
+        if (lag != nullptr) {
+            const std::string why = lag->held_because();
+            hold.follow(why);
+            watch.hold(why);
+        }
+        return watch.on_tick();
+    };
+    hooks.wants_stop = [&] {
+        const bool stops = context.stop.reason().has_value();
+        if (stops && lag != nullptr) {
+            lag->stop();  // its last answer comes in while the tool ends
+        }
+        return stops;
+    };
+    auto run = run_copy_tool(context, plan, hooks);
+    watch.hold("");
+    return run;
+}
+
 // Runs the tool and judges how it ended. nullopt: our plugin refused (`why` says what), nothing was
 // changed, and the caller takes another way.
 Result<std::optional<Verdict>> run_and_judge(Context& context, const OscPlan& plan,
                                              CopyWatch& watch, std::string& why) {
-    OscHooks hooks;
-    hooks.on_line = [&watch](const OscLine& line) { watch.on_line(line); };
-    hooks.on_tick = [&watch] { return watch.on_tick(); };
-    hooks.wants_stop = [&context] { return context.stop.reason().has_value(); };
-    ASSIGN_OR_RETURN(const OscRun run, run_copy_tool(context, plan, hooks));
+    ASSIGN_OR_RETURN(const OscRun run, run_held_back(context, plan, watch));
     watch.settle();
     if (is_copied(plan, run, watch)) {
         ASSIGN_OR_RETURN(Verdict verdict, finish_copy(context, plan, watch));  // a stop came late

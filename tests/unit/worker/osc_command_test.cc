@@ -62,7 +62,6 @@ TEST(OscCommand, CopyKeepsEverythingAndLimitsLoad) {
 TEST(OscCommand, OperatorsConfigReplacesTheLimits) {
     OscPlan given = plan();
     given.options.config_path = "/etc/pt.conf";
-    given.options.recursion_method = "processlist";
     given.no_check_alter = true;
     const auto argv = osc_copy_argv(given);
     EXPECT_EQ(argv[2], "/etc/pt.conf");
@@ -70,8 +69,19 @@ TEST(OscCommand, OperatorsConfigReplacesTheLimits) {
          {"--max-load", "--critical-load", "--tries", "--max-lag", "--set-vars"}) {
         EXPECT_FALSE(has(argv, word)) << word;
     }
-    EXPECT_EQ(after(argv, "--recursion-method"), "processlist");
     EXPECT_TRUE(has(argv, "--no-check-alter"));
+}
+
+TEST(OscCommand, OnlyAToolThatCannotBeHeldWatchesReplicasItself) {
+    OscPlan given = plan();
+    given.options.recursion_method = "processlist";
+    for (const auto& argv : {osc_dry_run_argv(given), osc_copy_argv(given)}) {
+        EXPECT_EQ(after(argv, "--recursion-method"), "none");
+    }
+    given.tool.has_pause_file = false;
+    EXPECT_EQ(after(osc_copy_argv(given), "--recursion-method"), "processlist");
+    given.options.recursion_method.clear();
+    EXPECT_EQ(after(osc_copy_argv(given), "--recursion-method"), "none");
 }
 
 TEST(OscCommand, ExplainFormatOnlyWhereTheServerHasIt) {
