@@ -333,7 +333,7 @@ TEST_P(RandomKills, EndWithTheSameRows) {
 
 INSTANTIATE_TEST_SUITE_P(Keys, RandomKills,
                          ::testing::Values(kInt, kComposite, kText, kBinary, kUnique),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& one) { return std::string(one.param.name); });
 
 // ---- what a resume keeps
 
@@ -834,8 +834,8 @@ TEST_P(PtOscMatrix, GoesOnAfterKills) {
 INSTANTIATE_TEST_SUITE_P(Versions, PtOscMatrix,
                          ::testing::Values("2.2.14-square", "3.0.9", "3.3.1", "3.5.7", "3.6.0",
                                            "3.7.0", "3.7.1"),
-                         [](const auto& info) {
-                             std::string name = info.param;
+                         [](const auto& one) {
+                             std::string name = one.param;
                              std::replace_if(
                                  name.begin(), name.end(),
                                  [](char c) { return c == '.' || c == '-'; }, '_');
