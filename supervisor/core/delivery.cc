@@ -72,6 +72,14 @@ SendVerdict judge_send(const OwedCall& call, const Migration& shown, const std::
     if (call.kind == CallKind::kUnpin && shown.run_host.empty()) {
         return verdict(Kind::kAlreadyDone, shown);
     }
+    // A late unpin of our older claim took the pin of this one away. Nobody else can have claimed
+    // it while it stayed unstaged in the claimed status, so the hand-on goes on as its transition
+    // may.
+    const bool as_claimed = shown.status == call.claimed_status && !shown.staged;
+    const bool hands_on = call.kind == CallKind::kWriteState && call.lane == Lane::kHandOn;
+    if (hands_on && shown.run_host.empty() && as_claimed) {
+        return verdict(Kind::kSend, shown);
+    }
     return verdict(shown.run_host == run_host ? Kind::kSend : Kind::kSuperseded, shown);
 }
 
