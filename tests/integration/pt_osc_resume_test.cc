@@ -354,7 +354,7 @@ TEST_F(PtOscResume, CopiesAtMostTwoChunksAgainPerKill) {
         d.start(Step::kRun);
         const auto before = chunks(d);
         ASSERT_TRUE(poll_until([&] { return chunks(d) >= before + 5; })) << d.log();
-        ::kill(d.engine(), SIGKILL);
+        d.kill_engine(SIGKILL);
         if (both) {
             d.worker().kill9();
         }
@@ -370,7 +370,10 @@ TEST_F(PtOscResume, CopiesAtMostTwoChunksAgainPerKill) {
     EXPECT_GE(sent, kRows / kChunk);
     EXPECT_LE(sent, kRows / kChunk + 2 * kills);
     EXPECT_EQ(state(d).runs, kills + 1);
-    EXPECT_EQ(state(d).tbl_progress, kRows);
+    // A chunk that was committed but not yet saved when the engine died finds its rows copied, and
+    // does not count them again.
+    EXPECT_LE(state(d).tbl_progress, kRows);
+    EXPECT_GE(state(d).tbl_progress, kRows - kills * kChunk);
 }
 
 TEST_F(PtOscResume, ProgressCountsAllRuns) {
@@ -432,7 +435,7 @@ TEST_F(PtOscResume, ATableOfOneChunkCanBeResumed) {
         return db_.table_exists("shop", "_55_t_new") &&
                db_.integer("SELECT COUNT(*) FROM _55_t_new") == 50;
     }));
-    ::kill(d.engine(), SIGKILL);
+    d.kill_engine(SIGKILL);
     EXPECT_EQ(d.finish().at("outcome"), "retry");
     std::filesystem::remove(dir_ / "gate");
     finish_and_compare(d);
@@ -818,7 +821,7 @@ TEST_P(PtOscMatrix, GoesOnAfterKills) {
             (void)poll_until([&] { return chunks(d) >= before + 5 || !d.worker().running(); },
                              seconds(20));
             d.worker().kill9();
-            ::kill(d.engine(), SIGKILL);
+            d.kill_engine(SIGKILL);
             d.finish();
             await_death(d);
         }

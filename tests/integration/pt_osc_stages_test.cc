@@ -93,7 +93,7 @@ class PtOscStages : public ::testing::TestWithParam<std::tuple<Stage, Victim>> {
             d.worker().kill9();
         }
         if (victim.engine) {
-            ::kill(d.engine(), SIGKILL);
+            d.kill_engine(SIGKILL);
         }
         const std::string outcome = string_or(d.finish(), "outcome", "died");
         EXPECT_EQ(outcome, victim.worker ? "died" : "retry");

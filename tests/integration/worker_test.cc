@@ -296,7 +296,7 @@ TEST_F(Worker, AKilledEngineIsTriedAgain) {
     for (const int signo : {SIGKILL, SIGTERM}) {
         d.start(Step::kRun);
         ASSERT_TRUE(d.wait_for_event(event::kProgress));
-        ::kill(d.engine(), signo);
+        d.kill_engine(signo);
         const Json outcome = d.finish();
         EXPECT_EQ(outcome.at("outcome"), "retry");
         EXPECT_EQ(outcome.at("reason"), "engine_killed");

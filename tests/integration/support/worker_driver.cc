@@ -95,6 +95,12 @@ pid_t WorkerDriver::engine() const {
     return engines.empty() ? 0 : engines.back().at("pid").get<pid_t>();
 }
 
+void WorkerDriver::kill_engine(int signo) {
+    // Never kill(0): that would be this test and all it started.
+    ASSERT_TRUE(wait_for_event(event::kEngine)) << log();
+    ::kill(engine(), signo);
+}
+
 std::uint64_t WorkerDriver::thread(const std::string& role) const {
     std::uint64_t id = 0;
     for (const Json& event : events(event::kConnected)) {

@@ -35,6 +35,7 @@ class WorkerDriver {
     // Of the attempt that runs now; false when the worker ended without such an event.
     bool wait_for_event(const std::string& kind);
     pid_t engine() const;  // 0 when the attempt has none yet
+    void kill_engine(int signo);  // waits until it has one
     std::uint64_t thread(const std::string& role) const;
     // One command over worker.sock; the answer after the greeting.
     std::string command(const std::string& line) const;

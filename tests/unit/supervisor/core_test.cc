@@ -94,6 +94,20 @@ TEST(JudgeSend, ReportsGoOnlyWhileThePinIsOurs) {
               SendVerdict::Kind::kSend);
 }
 
+TEST(JudgeSend, TheStateFileOfAHandOnGoesAlsoWhenALateUnpinTookThePin) {
+    using Kind = SendVerdict::Kind;
+    const auto kind = [](Lane lane, const Migration& m) {
+        OwedCall call = owed(CallKind::kWriteState, 3);
+        call.lane = lane;
+        return judge_send(call, m, "us", false).kind;
+    };
+    EXPECT_EQ(kind(Lane::kHandOn, shown(3, false, "")), Kind::kSend);
+    EXPECT_EQ(kind(Lane::kHandOn, shown(3, true, "")), Kind::kSuperseded);
+    EXPECT_EQ(kind(Lane::kHandOn, shown(4, false, "")), Kind::kSuperseded);
+    EXPECT_EQ(kind(Lane::kHandOn, shown(3, false, "them")), Kind::kSuperseded);
+    EXPECT_EQ(kind(Lane::kReport, shown(3, false, "")), Kind::kSuperseded);
+}
+
 AttemptEnd ended(Step step, std::optional<Outcome> outcome) {
     AttemptEnd end;
     end.step = step;
