@@ -227,7 +227,7 @@ class Tree:
             if match:
                 self.check_include(path, folder, number, match.group(1), match.group(2), lines)
         # A precompiled header is the main file of its compilation, where the pragma is a warning.
-        if header and folder != "common/pch":
+        if header and os.path.basename(folder) != "pch":
             first = next((line.strip() for line in code if line.strip()), "")
             if first != "#pragma once":
                 self.report(path, 1, "pragma-once", "missing", lines)
@@ -279,7 +279,8 @@ class Tree:
         for path in self.files:
             if path.endswith(".cc") and not self.is_built(path, builds):
                 self.report(path, 1, "dead-file", "in no meson.build")
-            precompiled = any(path in build for build in builds.values())
+            inner = "/".join(path.split("/")[-2:])  # pch/tests.h, named from other folders as ../pch
+            precompiled = inner.startswith("pch/") and any(inner in b for b in builds.values())
             if path.endswith(".h") and path not in self.included and not precompiled:
                 self.report(path, 1, "dead-file", "included by nobody")
 
