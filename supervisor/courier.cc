@@ -171,8 +171,10 @@ bool Courier::hand_on_may_start(Entry& entry) {
     if (entry.hand_on_since == SteadyTime{}) {  // owed before this process started
         entry.hand_on_since = registry_.clock().now();
     }
-    const auto waited = registry_.clock().now() - entry.hand_on_since;
-    return waited >= registry_.config().report_flush_timeout;
+    // Only time in which the API could have taken the report counts: a report that an outage left
+    // in back-off, perhaps long before the step ended, gets its try first.
+    const auto since = std::max(entry.hand_on_since, entry.report_held_until);
+    return registry_.clock().now() - since >= registry_.config().report_flush_timeout;
 }
 
 void Courier::advance(Entry& entry) {
@@ -313,7 +315,8 @@ void Courier::on_sent(Entry& entry, std::int64_t call_id, const ApiAnswer& answe
 
 void Courier::retry_later(Entry& entry, OwedCall& call, const ApiAnswer& answer) {
     ++call.tries;
-    call.refusals += answer.status >= 400 ? 1 : 0;
+    const bool out = api_is_out(answer);
+    call.refusals += !out && answer.status >= 400 ? 1 : 0;
     call.last_answer = answer.brief();
     auto delay = kBackoffMin;
     for (int i = 1; i < call.tries && delay < kBackoffMax; ++i) {
@@ -322,9 +325,8 @@ void Courier::retry_later(Entry& entry, OwedCall& call, const ApiAnswer& answer)
     delay = std::min(delay, kBackoffMax);
     call.next_try = registry_.clock().wall() + delay;
     entry.call_due[call.id] = registry_.clock().now() + delay;
-    if (call.lane == Lane::kReport && answer.status == 0) {
-        // report_flush_timeout counts time in which the API could have taken the report.
-        entry.hand_on_since = registry_.clock().now() + delay;
+    if (call.lane == Lane::kReport && out) {
+        entry.report_held_until = registry_.clock().now() + delay;
     }
     registry_.log().warn("owed", {{"migration", entry.record.id},
                                   {"call", call_kind_name(call.kind)},

@@ -56,6 +56,7 @@ struct Entry {
     bool hand_on_in_flight = false;
     SteadyTime pin_seen{};  // last time an answer showed run_host ours
     SteadyTime hand_on_since{};
+    SteadyTime report_held_until{};  // the API was out: next try of the first report
     SteadyTime progress_due{};
     SteadyTime log_due{};
     SteadyTime state_due{};

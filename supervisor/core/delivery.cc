@@ -95,6 +95,19 @@ DeliveryVerdict judge_delivery(const OwedCall& call, const ApiAnswer& answer) {
                                                           : DeliveryVerdict::kRetry;
 }
 
+bool api_is_out(const ApiAnswer& answer) {
+    switch (answer.status) {
+        case 0:
+        case 429:
+        case 502:
+        case 503:
+        case 504:
+            return true;
+        default:
+            return false;
+    }
+}
+
 ApiRequest request_of(const OwedCall& call, const std::string& contents) {
     const std::string id = std::to_string(call.migration);
     const auto post = [&](const char* endpoint) {

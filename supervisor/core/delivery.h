@@ -42,6 +42,10 @@ ApiRequest request_of(const OwedCall& call, const std::string& contents);
 // Calls whose body is read from a file at the moment of sending.
 bool reads_file(CallKind kind);
 
+// No word from the API itself: no answer at all, or one that a proxy before it or an overloaded
+// server gives (429, 502, 503, 504). Such a try says nothing about the call and counts no refusal.
+bool api_is_out(const ApiAnswer& answer);
+
 // How often the API may answer a report or state file with an HTTP error before it is dropped with
 // a line saying so (Rails answers 500 for good when a log is larger than its database takes).
 inline constexpr int kRefusalsMax = 10;

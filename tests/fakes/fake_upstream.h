@@ -20,6 +20,7 @@ class FakeUpstream final : public Upstream {
         kLoseRequest,  // never reaches the API, no answer
         kLoseAnswer,   // the API does it, no answer
         kServerError,  // 500, nothing done
+        kBadGateway,   // 502 from a proxy, nothing done
     };
     struct Row {
         Json fields;
@@ -79,8 +80,9 @@ class FakeUpstream final : public Upstream {
                 done(ApiAnswer{.status = 0, .sent = true, .body = {}, .error = "timeout"});
                 continue;
             }
-            if (what == Fault::kServerError) {
-                done(ApiAnswer{.status = 500, .sent = true, .body = {}, .error = "<html>"});
+            if (what == Fault::kServerError || what == Fault::kBadGateway) {
+                const int status = what == Fault::kServerError ? 500 : 502;
+                done(ApiAnswer{.status = status, .sent = true, .body = {}, .error = "<html>"});
                 continue;
             }
             ApiAnswer answer = serve(request);

@@ -364,6 +364,42 @@ TEST_F(World, AfterAnOutageTheLogStillComesBeforeTheTransition) {
     EXPECT_EQ((api.files[{1, "0"}]), "the whole copy\n");
 }
 
+TEST_F(World, AReportAnOutageLeftInBackOffStillComesBeforeTheTransition) {
+    // The log was owed long before the step ended, so its next try may be a minute away when the
+    // API is back, later than report_flush_timeout after the end.
+    for (MigrationId id = 1; id <= 8; ++id) {
+        api.add(id, 3);
+        run(90);  // the next poll at the latest
+        workers.logs[id] = "the first half\n";
+        api.fault = [](const ApiRequest&) { return Fault::kLoseRequest; };
+        run(200);
+        workers.logs[id] += "the second half\n";
+        run(8.0 * static_cast<double>(id));
+        FakeWorkers::end(worker(id), "copied");
+        run(std::chrono::duration<double>(config.report_flush_timeout).count() + 1);
+        api.fault = [](const ApiRequest&) { return Fault::kNone; };
+        for (int tenths = 0; tenths < 1500 && api_status(id) == 3; ++tenths) {
+            run(0.1);
+        }
+        ASSERT_EQ(api_status(id), 4);
+        EXPECT_EQ((api.files[{id, "0"}]), "the first half\nthe second half\n") << id;
+    }
+}
+
+TEST_F(World, AProxyWithoutAnApiBehindItIsAnOutageAndRefusesNothing) {
+    api.add(1, 3);
+    run();
+    workers.logs[1] = "the whole copy\n";
+    api.fault = [](const ApiRequest&) { return Fault::kBadGateway; };
+    FakeWorkers::end(worker(1), "copied");
+    run(3600);
+    EXPECT_EQ(api_status(1), 3);
+    api.fault = [](const ApiRequest&) { return Fault::kNone; };
+    run(120);
+    EXPECT_EQ(api_status(1), 4);
+    EXPECT_EQ((api.files[{1, "0"}]), "the whole copy\n");
+}
+
 TEST_F(World, AReportTheApiRefusesHoldsUpTheTransitionNoLongerThanAgreed) {
     api.add(1, 3);
     run();
