@@ -24,6 +24,7 @@
 
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/test_points.h"
 
 namespace shift {
 namespace {
@@ -152,6 +153,11 @@ Status EventWriter::append(const char* kind, Json fields) {
     fields["at"] = iso_time(SystemClock().wall());
     fields["event"] = name;
     const std::string line = to_line(fields) + '\n';
+    const std::string what = string_or(fields, "what", "");
+    const std::string point = what.empty() ? name : name + ":" + what;
+    if (durable) {
+        crash_point("event", point);
+    }
     for (bool reserve_freed = false;; std::this_thread::sleep_for(kRetryPause)) {
         Status status = write_line(line);
         if (status.ok() && durable && ::fdatasync(fd_.get()) != 0) {
@@ -160,6 +166,9 @@ Status EventWriter::append(const char* kind, Json fields) {
         if (status.ok()) {
             good_bytes_ += line.size();
             ++seq_;
+            if (durable) {
+                crash_point("event-written", point);
+            }
             return Ok{};
         }
         // What is behind the last good line must not be seen as an event. When even this fails,

@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "common/test_points.h"
+
 namespace shift {
 namespace {
 
@@ -36,6 +38,10 @@ std::string folder_of(const std::string& path) {
         return ".";
     }
     return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string_view name_of(std::string_view path) {
+    return path.substr(path.rfind('/') + 1);
 }
 
 Status sync_folder(const std::string& folder) {
@@ -120,9 +126,11 @@ Status write_file_atomic(const std::string& path, std::string_view text, mode_t 
             return os_error("fsync", temporary, errno);
         }
         fd.reset();
+        crash_point("file-rename", name_of(path));
         if (::rename(temporary.c_str(), path.c_str()) != 0) {
             return os_error("rename to", path, errno);
         }
+        crash_point("file-renamed", name_of(path));
         return Ok{};
     };
     if (Status status = finish(); !status.ok()) {

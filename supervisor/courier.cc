@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "common/test_points.h"
 #include "common/text.h"
 #include "supervisor/claimer.h"
 
@@ -207,6 +208,10 @@ void Courier::advance(Entry& entry) {
 }
 
 void Courier::deliver(Entry& entry, OwedCall& call) {
+    if (is_transition(call.kind) && planted_bug("skip-transition")) {
+        done(entry, call, "planted");
+        return;
+    }
     in_flight(entry, call.lane) = true;
     const bool trusted = registry_.clock().now() - entry.pin_seen < kPinTrusted;
     if (call.lane == Lane::kReport && call.tries == 0 && trusted) {
@@ -247,7 +252,9 @@ void Courier::read_then_send(Entry& entry, OwedCall& call) {
                 if (shown->run_host == us) {
                     answered.pin_seen = registry_.clock().now();
                 }
-                const auto verdict = judge_send(*owed, *shown, us, answered.record.no_return);
+                const auto verdict = planted_bug("no-guard")
+                                         ? SendVerdict{}
+                                         : judge_send(*owed, *shown, us, answered.record.no_return);
                 if (verdict.kind == SendVerdict::Kind::kSend) {
                     send(answered, call_id);
                     return;

@@ -4,6 +4,7 @@
 
 #include <cctype>
 
+#include "common/test_points.h"
 #include "common/text.h"
 #include "worker/mysql/errors.h"
 
@@ -86,14 +87,6 @@ Result<bool> is_prepared(Connection& connection, const std::string& xid) {
     return false;
 }
 
-Status commit_prepared(Context& context, Connection& connection) {
-    RETURN_IF_ERROR(
-        connection.execute(fmt::format("XA COMMIT {}", connection.quote(xid_of(context)))));
-    context.reporter.fact("final_insert", {{"xid", xid_of(context)}, {"state", "committed"}});
-    context.reporter.remark("final insert done");
-    return Ok{};
-}
-
 Status send_statement(Context& context, Connection& connection) {
     RETURN_IF_ERROR(connection.use_server_sql_mode());
     Status status = connection.execute(context.job.final_insert);
@@ -101,6 +94,19 @@ Status send_statement(Context& context, Connection& connection) {
         (void)connection.use_own_sql_mode().ok();
     }
     return status;
+}
+
+Status commit_prepared(Context& context, Connection& connection) {
+    if (!planted_bug("xa-left")) {
+        RETURN_IF_ERROR(
+            connection.execute(fmt::format("XA COMMIT {}", connection.quote(xid_of(context)))));
+    }
+    if (planted_bug("final-insert-twice")) {
+        RETURN_IF_ERROR(send_statement(context, connection));
+    }
+    context.reporter.fact("final_insert", {{"xid", xid_of(context)}, {"state", "committed"}});
+    context.reporter.remark("final insert done");
+    return Ok{};
 }
 
 void roll_back(Connection& connection, const std::string& xid) {
@@ -253,6 +259,12 @@ std::optional<Verdict> run_final_insert(Context& context) {
         return try_again(recovered.error());
     }
     if (recovered.ok() && *recovered) {
+        if (!before.prepared) {
+            // Its attempt died before it could say so. Should we die after the COMMIT, the next one
+            // must not take the transaction for one that never was.
+            context.reporter.fact("final_insert",
+                                  {{"xid", xid_of(context)}, {"state", "prepared"}});
+        }
         if (const Status committed = commit_prepared(context, connection); !committed.ok()) {
             return try_again(committed.error());
         }

@@ -1,11 +1,13 @@
 #include "worker/worker.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "common/ddl.h"
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/process_identity.h"
+#include "common/test_points.h"
 #include "worker/commands.h"
 #include "worker/mysql/errors.h"
 #include "worker/state.h"
@@ -105,6 +107,7 @@ int run_attempt(const std::string& dir) {
     const Logger logger;
     const SystemClock clock;
     const AttemptFiles files(dir);
+    crash_point("worker-start");
     if (path_exists(files.closed())) {
         logger.info("closed", {{"text", "this attempt is over"}});
         return kExitOk;
@@ -134,7 +137,15 @@ int run_attempt(const std::string& dir) {
     if (!commands.ok()) {
         reporter.note(LogLevel::kWarn, "no commands: " + commands.error().message);
     }
-    reporter.outcome(run_job(*job, files, reporter, stop, clock));
+    const Verdict verdict = run_job(*job, files, reporter, stop, clock);
+    reporter.outcome(verdict);
+    if (planted_bug("two-outcomes")) {
+        reporter.outcome(verdict);
+    }
+    if (planted_bug("linger")) {
+        ::pause();
+    }
+    crash_point("worker-end");
     return kExitOk;
 }
 

@@ -9,6 +9,7 @@
 
 #include <utility>
 
+#include "common/test_points.h"
 #include "supervisor/journal/schema.h"
 
 namespace shift {
@@ -263,11 +264,13 @@ Status SqliteJournal::commit() {
     if (!in_transaction_) {
         return Ok{};
     }
+    crash_point("journal-commit");
     // BUSY on COMMIT leaves the transaction open: it is not a failed write, only a late one.
     for (int tries = 0;; ++tries) {
         Status status = execute("COMMIT");
         if (status.ok()) {
             in_transaction_ = false;
+            crash_point("journal-committed");
             return Ok{};
         }
         if (status.error().code != Errc::kConflict || tries >= 5) {

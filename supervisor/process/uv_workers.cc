@@ -18,6 +18,7 @@
 
 #include "common/file.h"
 #include "common/state_file.h"
+#include "common/test_points.h"
 
 namespace shift {
 namespace {
@@ -221,9 +222,16 @@ Result<pid_t> UvWorkers::start(const AttemptFiles& files, int lock_fd) {
 
 Result<ProcessIdentity> UvWorkers::spawn(const Job& job, const std::string& api_state_file) {
     const AttemptFiles files = files_of(job.attempt);
+    crash_point("spawn");
     RETURN_IF_ERROR(prepare_directory(files, job, api_state_file));
+    crash_point("spawn-prepared");
     ASSIGN_OR_RETURN(const UniqueFd lock, lock_file(files.worker_lock()));
+    crash_point("spawn-locked");
     ASSIGN_OR_RETURN(const pid_t pid, start(files, lock.get()));
+    crash_point("spawned");
+    if (planted_bug("run-twice")) {
+        (void)start(files, lock.get()).ok();
+    }
     return identify_process(pid);
 }
 
@@ -268,6 +276,7 @@ std::vector<Json> UvWorkers::new_events(const AttemptRecord& attempt) {
 }
 
 void UvWorkers::ask_to_stop(const AttemptRecord& attempt, const std::string& reason) {
+    crash_point("worker-ask", reason);
     auto* request = new StopRequest{.owner = this, .line = {}, .buffer = {}};
     request->line = to_line({{"command", "stop"}, {"reason", reason}}) + "\n";
     uv_pipe_init(&loop_, &request->pipe, 0);
@@ -284,6 +293,7 @@ void UvWorkers::ask_to_stop(const AttemptRecord& attempt, const std::string& rea
 
 void UvWorkers::signal(const ProcessIdentity& process, int signo) {
     if (process.pid > 0) {
+        crash_point("worker-signal");
         (void)signal_process(process, signo);
     }
 }
@@ -294,6 +304,7 @@ void UvWorkers::close(const AttemptRecord& attempt) {
     if (!path_exists(files.dir)) {
         return;
     }
+    crash_point("attempt-close");
     if (auto status = write_file_atomic(files.closed(), "", 0600); !status.ok()) {
         log_.warn("close_attempt", {{"attempt", attempt.id}, {"error", status.error().message}});
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/http.h"
+#include "common/test_points.h"
 #include "common/text.h"
 
 namespace shift {
@@ -33,11 +34,22 @@ std::string one_line(std::string_view text) {
     return line;
 }
 
+// "next_step", "staged"; for migrations/7 "read" or "update".
+std::string call_name(const ApiRequest& request) {
+    const std::string path = request.path.substr(0, request.path.find('?'));
+    const std::string name = path.substr(path.rfind('/') + 1);
+    if (name.find_first_not_of("0123456789") != std::string::npos) {
+        return name;
+    }
+    return request.method == "GET" ? "read" : "update";
+}
+
 }  // namespace
 
 struct CurlUpstream::Exchange {
     CurlUpstream* owner = nullptr;
     CURL* easy = nullptr;
+    std::string name;
     curl_slist* headers = nullptr;
     std::string url;
     std::string request_body;
@@ -97,6 +109,8 @@ void CurlUpstream::apply_tls(CURL* easy) const {
 
 void CurlUpstream::call(ApiRequest request, Done done) {
     auto* exchange = new Exchange;
+    exchange->name = call_name(request);
+    crash_point("api-call", exchange->name);
     exchange->owner = this;
     exchange->easy = curl_easy_init();
     CHECK(exchange->easy != nullptr, "curl_easy_init");
@@ -245,6 +259,7 @@ void CurlUpstream::finish(Exchange* exchange, CURLcode code) {
     } else if (answer.status != 0) {
         answer.error = one_line(exchange->body);
     }
+    crash_point("api-answer", exchange->name);
     exchange->done(std::move(answer));
 }
 

@@ -7,7 +7,13 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
+#include <cctype>
+
 #include "common/ddl.h"
+#include "common/test_points.h"
+#include "common/text.h"
 #include "worker/mysql/errors.h"
 
 namespace shift {
@@ -48,6 +54,26 @@ std::string shown(std::string_view sql) {
         text += "...";
     }
     return text;
+}
+
+// The first two words of a statement that changes something, for its crash points; else "".
+std::string effect_of(std::string_view sql) {
+    constexpr std::array<std::string_view, 8> kVerbs = {"ALTER", "CREATE", "DROP", "RENAME",
+                                                        "XA",    "INSERT", "KILL", "ANALYZE"};
+    const auto word = [&sql] {
+        const std::string_view text = trim(sql);
+        std::size_t end = 0;
+        while (end < text.size() && std::isalpha(static_cast<unsigned char>(text[end])) != 0) {
+            ++end;
+        }
+        sql = text.substr(end);
+        return text.substr(0, end);
+    };
+    const std::string_view verb = word();
+    const bool changes = std::any_of(kVerbs.begin(), kVerbs.end(), [verb](std::string_view known) {
+        return iequals_ascii(verb, known);
+    });
+    return changes ? std::string(verb) + " " + std::string(word()) : std::string();
 }
 
 }  // namespace
@@ -138,8 +164,15 @@ Result<NamedRows> Connection::query_named(std::string_view sql) {
         return Error{Errc::kUnavailable, "connection was lost: " + shown(sql), 2006};
     }
     MYSQL* handle = handle_.get();
+    const std::string effect = effect_of(sql);
+    if (!effect.empty()) {
+        crash_point("sql", effect);
+    }
     if (mysql_real_query(handle, sql.data(), sql.size()) != 0) {
         return last_error(shown(sql));
+    }
+    if (!effect.empty()) {
+        crash_point("sql-done", effect);
     }
     NamedRows answer;
     MYSQL_RES* result = mysql_store_result(handle);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/test_points.h"
 #include "common/text.h"
 #include "worker/leftovers.h"
 #include "worker/names.h"
@@ -108,8 +109,9 @@ Result<CopyStart> plan_copy_start(Context& context, const OscPlan& plan) {
         ASSIGN_OR_RETURN(const bool durable, is_durable(*look));
         start.from_first_row = !durable;
     }
-    start.kind = start.state.step == "copied" && !start.from_first_row ? CopyStart::Kind::kCopied
-                                                                       : CopyStart::Kind::kResume;
+    const bool copied = start.state.step == "copied" && !start.from_first_row;
+    start.kind = copied || planted_bug("boundary-ahead") ? CopyStart::Kind::kCopied
+                                                         : CopyStart::Kind::kResume;
     return start;
 }
 

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "common/job.h"
+#include "common/test_points.h"
 
 namespace shift {
 namespace {
@@ -87,6 +88,7 @@ Result<std::unique_ptr<OscProcess>> OscProcess::start(const OscSpawn& spawn) {
     std::vector<char*> argv = pointers(words);
     std::vector<char*> envp = pointers(environment);
     pid_t pid = 0;
+    crash_point("engine-spawn");
     const int failed = ::posix_spawn(&pid, "/proc/self/exe", &setup.actions, &setup.attributes,
                                      argv.data(), envp.data());
     if (failed != 0) {
@@ -94,6 +96,7 @@ Result<std::unique_ptr<OscProcess>> OscProcess::start(const OscSpawn& spawn) {
                      fmt::format("spawn {}: {}", spawn.argv.front(), std::strerror(failed)),
                      failed};
     }
+    crash_point("engine-spawned");
     process->pid_ = pid;
     process->identity_ = identify_process(pid);
     for (const auto& [stream, path] :

@@ -52,6 +52,8 @@ class Scenario {
     Db& db() { return db_; }
     FakeApi& api() { return *api_; }
     ApiModel& model() { return api_->model(); }
+    // After the server was killed.
+    void reconnect() { db_ = server_->connect(); }
     ShiftApi& shift_api() { return *shift_api_; }
     SupervisorProcess& supervisor() { return *supervisor_; }
     const TempDir& dir() const { return dir_; }

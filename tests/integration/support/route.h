@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tests/integration/support/invariants.h"
+#include "tests/integration/support/scenario.h"
+
+namespace shift::testing {
+
+// A migration's way from being filed to its end, driven by what the API shows: whatever dies on the
+// way is started again, as systemd and people would.
+struct Route {
+    enum class Middle { kNothing, kPause, kCancel, kDrain, kEngineAlone };
+    const char* name = "";
+    Change change;
+    int rows = 0;
+    Middle middle = Middle::kNothing;  // what happens in the middle of the copy
+    bool drops_table = false;
+};
+std::vector<Route> routes();
+inline void PrintTo(const Route& route, std::ostream* out) {
+    *out << route.name;
+}
+
+// What dies, and what is broken on purpose.
+struct Deaths {
+    // Crash points ("NAME COUNT", common/test_points.h), each armed when the one before has struck.
+    std::vector<std::string> points = {};
+    std::string plant = {};                      // SHIFT_PLANT
+    std::vector<std::string> users_tables = {};  // made before, to be there at the end
+    std::function<void(Scenario&)> before = {};  // before the migration is filed
+    milliseconds deadline = seconds{90};         // stretched
+};
+
+struct RouteEnd {
+    std::vector<std::string> violations;  // of Invariants; "stuck: ..." when it came to no end
+    std::vector<std::string> hits;        // crash points passed, each once, in order
+    std::size_t struck = 0;               // how many of Deaths::points
+    int restarts = 0;                     // of the supervisor
+};
+RouteEnd drive(const Route& route, const Deaths& deaths, std::uint64_t seed);
+
+}  // namespace shift::testing

@@ -1,0 +1,399 @@
+// Many migrations of all kinds on tables with traffic, while everything is killed every few
+// seconds; then everything is left alone, must come to its end, and is compared with what was
+// written. Run by tests/soak.sh.
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/integration/support/programs.h"
+#include "tests/integration/support/scenario.h"
+#include "tests/integration/support/writers.h"
+
+namespace shift::testing {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+    double minutes = 5;
+    std::uint64_t seed = 0;
+    int tables = 6;
+    int big_rows = 40'000;
+    double kill_every_s = 3;
+    bool with_server = true;
+};
+
+// A table with its traffic and the migration it is in.
+struct Lane {
+    std::string table;
+    std::unique_ptr<Writers> writers;
+    MigrationId id = 0;  // 0 = none
+    bool cancelled = false;
+    bool final_insert = false;
+    std::string column;                // that the migration adds; "" = an index
+    std::vector<std::string> columns;  // added by completed migrations
+    std::vector<std::string> never;    // of cancelled ones
+    int serial = 0;
+};
+
+class Soak {
+  public:
+    explicit Soak(const Options& options)
+        : options_(options), random_(options.seed), s_(scenario_options()) {
+        s_.db().execute("CREATE TABLE app.versions (id BIGINT NOT NULL)");
+        for (int i = 0; i < options.tables; ++i) {
+            Lane lane;
+            lane.table = fmt::format("t{}", i);
+            Writers::make_table(s_.db(), "app", lane.table, i == 0 ? options.big_rows : 300);
+            lane.writers = std::make_unique<Writers>(s_.server(), "app", lane.table, 1,
+                                                     options.seed + static_cast<std::uint64_t>(i));
+            lane.writers->tolerate_lost_connections();
+            lane.writers->start();
+            lanes_.push_back(std::move(lane));
+        }
+        s_.supervisor().start();
+    }
+
+    int run() {
+        const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                            std::chrono::duration<double>(options_.minutes * 60));
+        auto next_kill = Clock::now();
+        auto next_word = Clock::now();
+        while (Clock::now() < end) {
+            people(true);
+            if (Clock::now() >= next_kill) {
+                kill_something();
+                next_kill =
+                    Clock::now() +
+                    milliseconds(static_cast<int>(uniform(0.2, 2 * options_.kill_every_s) * 1000));
+            }
+            if (Clock::now() >= next_word) {
+                say();
+                next_word = Clock::now() + seconds(30);
+            }
+            std::this_thread::sleep_for(milliseconds(50));
+        }
+        std::cout << "no more kills; every migration must come to its end" << std::endl;
+        const bool rest = poll_until(
+            [this] {
+                start_what_is_dead();
+                people(false);
+                std::this_thread::sleep_for(milliseconds(100));
+                return std::all_of(lanes_.begin(), lanes_.end(),
+                                   [](const Lane& lane) { return lane.id == 0; });
+            },
+            std::chrono::minutes(10));
+        for (Lane& lane : lanes_) {
+            if (!rest && lane.id != 0) {
+                wrong(fmt::format("migration {} of {} is stuck in status {}", lane.id, lane.table,
+                                  s_.status(lane.id)));
+            }
+            lane.writers->stop();
+        }
+        if (rest) {
+            s_.await_idle(std::chrono::minutes(2));
+            verify();
+        }
+        say();
+        for (const std::string& text : wrong_) {
+            std::cout << "WRONG: " << text << "\n";
+        }
+        if (!wrong_.empty()) {
+            std::cout << s_.report();
+        }
+        std::cout << (wrong_.empty() ? "soak: OK" : "soak: FAILED") << std::endl;
+        return wrong_.empty() ? 0 : 1;
+    }
+
+  private:
+    static ScenarioOptions scenario_options() {
+        ScenarioOptions options;
+        options.real_api = true;
+        options.own_server = true;
+        options.server.durable = true;
+        options.start = false;
+        options.chunk_rows = 200;
+        options.chunk_pause_s = 0.02;
+        options.settings["attempts_max"] = "1000";  // trouble is what this is about
+        options.settings["max_running_per_host"] = "3";
+        return options;
+    }
+
+    double uniform(double from, double to) {
+        return std::uniform_real_distribution<double>(from, to)(random_);
+    }
+    bool chance(double probability) { return uniform(0, 1) < probability; }
+    void wrong(std::string text) {
+        std::cout << "WRONG: " << text << std::endl;
+        wrong_.push_back(std::move(text));
+    }
+
+    void say() const {
+        std::string text;
+        for (const auto& [what, count] : counts_) {
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, what);
+        }
+        std::int64_t written = 0;
+        for (const Lane& lane : lanes_) {
+            written += lane.writers->committed();
+        }
+        std::cout << fmt::format("{}, {} transactions of the application", text, written)
+                  << std::endl;
+    }
+
+    void file(Lane& lane) {
+        Change change;
+        change.table = lane.table;
+        lane.column.clear();
+        lane.cancelled = false;
+        lane.final_insert = chance(0.5);
+        const int serial = ++lane.serial;
+        const double kind = uniform(0, 1);
+        const std::string name = quote_name(lane.table);
+        if (kind < 0.7) {
+            lane.column = fmt::format("c{}", serial);
+            change.ddl = fmt::format("ALTER TABLE {} ADD COLUMN {} INT NOT NULL DEFAULT {}", name,
+                                     lane.column, serial);
+            change.runtype = kind < 0.55 ? 1 : 2;
+        } else {
+            change.ddl = fmt::format("ALTER TABLE {} ADD INDEX i{} (amount)", name, serial);
+            change.runtype = kind < 0.85 ? 1 : 2;
+        }
+        if (lane.final_insert) {
+            // The id is not known before; table and number tell it as well.
+            change.final_insert =
+                fmt::format("INSERT INTO versions (id) VALUES ({})", number_of(lane, serial));
+        }
+        lane.id = s_.submit(change);
+        ++counts_["filed"];
+    }
+    static std::int64_t number_of(const Lane& lane, int serial) {
+        return std::stoll(lane.table.substr(1)) * 1'000'000 + serial;
+    }
+
+    // The people at the page: whatever the API allows next. `more`: new migrations, pauses and
+    // cancels too.
+    void people(bool more) {
+        for (Lane& lane : lanes_) {
+            try {
+                if (lane.id == 0) {
+                    if (more) {
+                        file(lane);
+                    }
+                    continue;
+                }
+                look_after(lane, more);
+            } catch (const std::exception&) {
+                ++counts_["calls of people refused or lost"];
+            }
+        }
+    }
+
+    void look_after(Lane& lane, bool more) {
+        const Json row = s_.columns(lane.id);
+        const auto status = int_or(row, "status", -1);
+        const bool staged = bool_or(row, "staged", false);
+        switch (status) {
+            case 1:
+                s_.approve(lane.id);
+                break;
+            case 2:
+                s_.start_run(lane.id);
+                break;
+            case 3:
+                if (more && chance(0.01)) {
+                    s_.pause(lane.id);
+                    ++counts_["paused"];
+                } else if (more && chance(0.002)) {
+                    cancel(lane);
+                }
+                break;
+            case 4:
+                if (more && chance(0.05)) {
+                    cancel(lane);
+                } else {
+                    s_.rename(lane.id);
+                }
+                break;
+            case 12:
+            case 13:
+                s_.resume(lane.id);
+                break;
+            case 8:
+                over(lane, "completed");
+                break;
+            case 9:
+                if (!staged && string_or(row, "run_host", "").empty()) {
+                    over(lane, "cancelled");
+                }
+                break;
+            case 10:
+                wrong(fmt::format("migration {} failed: {}", lane.id,
+                                  string_or(row, "error_message", "")));
+                over(lane, "failed");
+                break;
+            default:
+                break;
+        }
+    }
+
+    void cancel(Lane& lane) {
+        s_.cancel(lane.id);
+        ++counts_["cancels asked for"];
+    }
+
+    void over(Lane& lane, const char* how) {
+        ++counts_[how];
+        const bool changed = std::string(how) == "completed";
+        if (!lane.column.empty()) {
+            (changed ? lane.columns : lane.never).push_back(lane.column);
+        }
+        if (lane.final_insert && changed) {
+            inserted_.push_back(number_of(lane, lane.serial));
+        }
+        lane.id = 0;
+    }
+
+    void kill_something() {
+        const double what = uniform(0, 1);
+        if (what < 0.3) {
+            s_.supervisor().kill9();
+            ++counts_["kills of the supervisor"];
+            if (chance(0.5)) {
+                std::this_thread::sleep_for(milliseconds(static_cast<int>(uniform(0, 1500))));
+            }
+            s_.supervisor().start(false);
+        } else if (what < 0.8) {
+            kill_a_worker();
+        } else if (what < 0.9) {
+            s_.shift_api().kill9();
+            ++counts_["kills of the API"];
+            std::this_thread::sleep_for(milliseconds(static_cast<int>(uniform(0, 1500))));
+            s_.shift_api().start();
+        } else if (options_.with_server && what < 0.94) {
+            s_.server().kill9();
+            ++counts_["kills of the database"];
+            std::this_thread::sleep_for(milliseconds(static_cast<int>(uniform(0, 1500))));
+            s_.server().start();
+            s_.reconnect();
+        } else {
+            s_.supervisor().terminate();
+            ++counts_["restarts of the supervisor"];
+            s_.supervisor().start(false);
+        }
+        start_what_is_dead();
+    }
+
+    void kill_a_worker() {
+        const std::vector<pid_t> all = s_.supervisor().workers();
+        if (all.empty()) {
+            return;
+        }
+        const auto at = static_cast<std::size_t>(uniform(0, static_cast<double>(all.size())));
+        (void)::kill(all[std::min(at, all.size() - 1)], SIGKILL);
+        ++counts_["kills of workers and engines"];
+    }
+
+    void start_what_is_dead() {
+        if (!s_.supervisor().running()) {
+            s_.supervisor().start(false);
+        }
+    }
+
+    void verify() {
+        std::vector<std::string> tables = {"versions"};
+        for (const Lane& lane : lanes_) {
+            tables.push_back(lane.table);
+            if (const std::string text = Writers::difference(s_.db(), "app", lane.table);
+                !text.empty()) {
+                wrong(lane.table + ": " + text);
+            }
+            const std::vector<std::string> columns = s_.db().columns("app", lane.table);
+            const auto has = [&columns](const std::string& name) {
+                return std::find(columns.begin(), columns.end(), name) != columns.end();
+            };
+            for (const std::string& name : lane.columns) {
+                if (!has(name)) {
+                    wrong(fmt::format("{}: column {} of a completed migration is missing",
+                                      lane.table, name));
+                }
+            }
+            for (const std::string& name : lane.never) {
+                if (has(name)) {
+                    wrong(fmt::format("{}: column {} of a cancelled migration is there", lane.table,
+                                      name));
+                }
+            }
+            for (const std::string& error : lane.writers->errors()) {
+                wrong(lane.table + ": the application saw " + error);
+            }
+        }
+        if (const std::string left = s_.leftovers("app", tables); !left.empty()) {
+            wrong("left behind:" + left);
+        }
+        if (!s_.db().rows("XA RECOVER").empty()) {
+            wrong("a prepared transaction is left");
+        }
+        std::vector<std::int64_t> found;
+        for (const std::string& id : s_.db().column("SELECT id FROM app.versions ORDER BY id")) {
+            found.push_back(std::stoll(id));
+        }
+        std::sort(inserted_.begin(), inserted_.end());
+        if (found != inserted_) {
+            wrong(
+                fmt::format("final inserts: {} rows, expected {}", found.size(), inserted_.size()));
+        }
+        for (const char* check : {"PRAGMA integrity_check", "PRAGMA foreign_key_check",
+                                  "SELECT * FROM v_inconsistent"}) {
+            for (const auto& row : s_.supervisor().journal_rows(check)) {
+                if (row[0] != "ok") {
+                    wrong(fmt::format("journal: {}: {}", check, fmt::join(row, " ")));
+                }
+            }
+        }
+    }
+
+    Options options_;
+    std::mt19937_64 random_;
+    Scenario s_;
+    std::vector<Lane> lanes_;
+    std::map<std::string, int> counts_;
+    std::vector<std::int64_t> inserted_;
+    std::vector<std::string> wrong_;
+};
+
+}  // namespace
+}  // namespace shift::testing
+
+int main(int argc, char** argv) {
+    CLI::App app("Kills everything every few seconds while migrations run; then compares.");
+    shift::testing::Options options;
+    options.seed = std::random_device{}();
+    app.add_option("--minutes", options.minutes, "how long the killing goes on")
+        ->capture_default_str();
+    app.add_option("--seed", options.seed, "of kills and changes (timing is not replayed)");
+    app.add_option("--tables", options.tables, "tables with traffic")->capture_default_str();
+    app.add_option("--big-rows", options.big_rows, "rows of the first one")->capture_default_str();
+    app.add_option("--kill-every", options.kill_every_s, "seconds between kills, on average")
+        ->capture_default_str();
+    app.add_flag("!--no-server-kills", options.with_server, "leave the database server alone");
+    CLI11_PARSE(app, argc, argv);
+    std::cout << "seed " << options.seed << std::endl;
+    try {
+        return shift::testing::Soak(options).run();
+    } catch (const std::exception& error) {
+        std::cout << "soak: FAILED: " << error.what() << std::endl;
+        return 1;
+    }
+}
