@@ -258,14 +258,35 @@ class PtOscResume : public ::testing::Test {
 class RandomKills : public PtOscResume, public ::testing::WithParamInterface<KeyKind> {
   protected:
     void one_run(const KeyKind& kind, MigrationId id, std::uint64_t seed);
+    void await_moment(WorkerDriver& d, int chunks_max, std::mt19937_64& random);
     void kill_something(WorkerDriver& d, std::mt19937_64& random);
     int kills_ = 0;
 };
 
+// Some time after the start, or some chunks later and a little after that; early enough that the
+// copy does not end before all kills.
+void RandomKills::await_moment(WorkerDriver& d, int chunks_max, std::mt19937_64& random) {
+    // Not poll_until(): its stretched deadlines would stretch the kills.
+    const auto at_most = [&](unsigned ms) {
+        const auto end = std::chrono::steady_clock::now() + milliseconds(random() % ms);
+        while (d.worker().running() && std::chrono::steady_clock::now() < end) {
+            std::this_thread::sleep_for(milliseconds(2));
+        }
+    };
+    if (random() % 4 == 0) {
+        at_most(1'500);
+        return;
+    }
+    const auto goal =
+        chunks(d) + static_cast<std::int64_t>(random() % static_cast<unsigned>(chunks_max));
+    (void)poll_until([&] { return !d.worker().running() || chunks(d) >= goal; });
+    at_most(150);
+}
+
 void RandomKills::kill_something(WorkerDriver& d, std::mt19937_64& random) {
     const auto target = random() % 3;
     const pid_t engine = d.engine();
-    if (target != 1) {
+    if (target != 1 || engine == 0) {
         d.worker().kill9();
     }
     if (target != 0 && engine != 0) {
@@ -290,8 +311,7 @@ void RandomKills::one_run(const KeyKind& kind, MigrationId id, std::uint64_t see
         std::string outcome;
         for (int kill = 0; kill < wanted && outcome != "copied"; ++kill) {
             d.start(Step::kRun);
-            const auto delay = milliseconds(random() % static_cast<unsigned>(sized(1'500, 5'000)));
-            (void)poll_until([&] { return !d.worker().running(); }, delay);
+            await_moment(d, rows / chunk / (wanted + 1), random);
             kill_something(d, random);
             outcome = string_or(d.finish(), "outcome", "died");
             EXPECT_TRUE(outcome == "died" || outcome == "retry" || outcome == "copied") << outcome;
@@ -306,6 +326,7 @@ void RandomKills::one_run(const KeyKind& kind, MigrationId id, std::uint64_t see
             inserted += writer->inserted();
         }
     }
+    EXPECT_GE(kills_, 3) << "the copy was faster than the kills";
     EXPECT_EQ(copy_difference(kind, state(d).mig_tbl), "");
     // Nothing of note is copied twice: what was saved is a chunk behind at most.
     EXPECT_LE(state(d).chunks, (rows + inserted) / chunk + 1 + 2 * kills_);
@@ -314,7 +335,7 @@ void RandomKills::one_run(const KeyKind& kind, MigrationId id, std::uint64_t see
     EXPECT_EQ(db_.tables("shop"), Names{"t"});
     std::cout << kind.name << " SHIFT_SEED=" << seed << ": " << kills_ << " kills, "
               << state(d).runs << " runs, " << state(d).chunks << " chunks, " << inserted
-              << " inserts beside it\n";
+              << " inserts beside it" << std::endl;
     db_.execute("DROP TABLE t");
 }
 
