@@ -40,8 +40,22 @@ std::string folder_of(const std::string& path) {
     return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-std::string_view name_of(std::string_view path) {
-    return path.substr(path.rfind('/') + 1);
+// The file's name for its crash points; a fingerprint in it is "*", so that it is the same in
+// every run.
+std::string point_of(const std::string& path) {
+    constexpr std::size_t kFingerprintMin = 16;
+    std::string name;
+    for (std::size_t at = path.rfind('/') + 1; at < path.size();) {
+        const std::size_t end =
+            std::min(path.find_first_not_of("0123456789abcdef", at), path.size());
+        if (end - at >= kFingerprintMin) {
+            name += '*';
+            at = end;
+        } else {
+            name += path[at++];
+        }
+    }
+    return name;
 }
 
 Status sync_folder(const std::string& folder) {
@@ -126,11 +140,11 @@ Status write_file_atomic(const std::string& path, std::string_view text, mode_t 
             return os_error("fsync", temporary, errno);
         }
         fd.reset();
-        crash_point("file-rename", name_of(path));
+        crash_point("file-rename", point_of(path));
         if (::rename(temporary.c_str(), path.c_str()) != 0) {
             return os_error("rename to", path, errno);
         }
-        crash_point("file-renamed", name_of(path));
+        crash_point("file-renamed", point_of(path));
         return Ok{};
     };
     if (Status status = finish(); !status.ok()) {
