@@ -31,6 +31,8 @@ class Invariants {
 
     // While it runs; as often as possible.
     void look();
+    // What look() has found by now.
+    const std::vector<std::string>& seen() const { return found_; }
 
     // At rest, in a final state. `changed`: the ALTER has happened. `kept`: tables of app that are
     // to be there besides the bystanders.

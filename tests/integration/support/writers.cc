@@ -78,6 +78,7 @@ void Writers::run(std::uint64_t seed) {
                 db->execute("SET SESSION innodb_lock_wait_timeout = 5");
             }
             one_transaction(*db, random());
+            std::this_thread::sleep_for(rest_);
         } catch (const SqlError& error) {
             if (db) {
                 (void)db->try_execute("ROLLBACK");
