@@ -1723,6 +1723,10 @@ std::string quote_identifier(std::string_view name) {
     return quoted;
 }
 
+std::string qualified_name(std::string_view database, std::string_view name) {
+    return quote_identifier(database) + "." + quote_identifier(name);
+}
+
 Result<std::optional<bool>> DdlTarget::exists(Mode, const TableName&) const {
     return std::optional<bool>();
 }

@@ -44,6 +44,8 @@ struct TableName {
 
 // Backticks around `name`, backticks inside it doubled.
 std::string quote_identifier(std::string_view name);
+// `database`.`name`, both quoted.
+std::string qualified_name(std::string_view database, std::string_view name);
 
 // The target as far as a check needs it. Every answer may be nullopt: "not known, skip this check".
 // An Error (the target is unreachable) ends the parse with that error.

@@ -10,9 +10,9 @@
 #include "common/job.h"
 #include "common/line_framer.h"
 #include "common/log.h"
+#include "common/stop_request.h"
 #include "common/unique_fd.h"
 #include "worker/reporter.h"
-#include "worker/stop_request.h"
 
 namespace shift {
 

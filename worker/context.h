@@ -7,10 +7,10 @@
 #include "common/job.h"
 #include "common/log.h"
 #include "common/state_file.h"
-#include "worker/database.h"
+#include "common/stop_request.h"
 #include "worker/history.h"
+#include "worker/mysql/database.h"
 #include "worker/reporter.h"
-#include "worker/stop_request.h"
 
 namespace shift {
 

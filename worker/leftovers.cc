@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/ddl.h"
 #include "common/test_points.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"

@@ -51,10 +51,6 @@ std::string scratch_name(MigrationId migration) {
     return fmt::format("_shift_{}_check", migration);
 }
 
-std::string qualified_name(std::string_view database, std::string_view name) {
-    return quote_identifier(database) + "." + quote_identifier(name);
-}
-
 bool is_plain_ascii(std::string_view name) {
     return std::all_of(name.begin(), name.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }

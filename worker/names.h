@@ -24,8 +24,6 @@ std::string trash_name(std::string_view timestamp, std::string_view table);
 // "_shift_<id>_check": created and dropped again to try a CREATE.
 std::string scratch_name(MigrationId migration);
 
-// `db`.`name`
-std::string qualified_name(std::string_view database, std::string_view name);
 bool is_plain_ascii(std::string_view name);
 
 }  // namespace shift

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/ddl.h"
 #include "worker/final_insert.h"
 #include "worker/leftovers.h"
 #include "worker/mysql/errors.h"

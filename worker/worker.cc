@@ -54,7 +54,14 @@ Verdict run_job(const Job& job, const AttemptFiles& files, Reporter& reporter, S
                 const Clock& clock) {
     (void)make_directories(job.files_dir, 0750).ok();
     const MysqlTarget target{job.host, job.port, job.mysql_defaults_file};
-    Database database(target, job.ddl_timeout, reporter);
+    Database database(target, job.ddl_timeout, [&reporter](const Database::Connected& session) {
+        reporter.event(event::kConnected, {{"thread_id", session.thread_id},
+                                           {"server_uuid", session.server.id},
+                                           {"server_version", session.server.version},
+                                           {"server_started", session.server.started_s},
+                                           {"user", session.user},
+                                           {"role", session.role}});
+    });
     auto state = load_state(job, files, reporter);
     std::string table = table_of_job(job, state);
     Context context{job,

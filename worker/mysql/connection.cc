@@ -76,7 +76,22 @@ std::string effect_of(std::string_view sql) {
     return changes ? std::string(verb) + " " + std::string(word()) : std::string();
 }
 
+// The C API takes what it is not given from the option file.
+const char* or_null(const std::string& text) {
+    return text.empty() ? nullptr : text.c_str();
+}
+
 }  // namespace
+
+std::string to_text(const MysqlTarget& target) {
+    if (!target.socket.empty()) {
+        return target.socket;
+    }
+    if (target.host.empty()) {
+        return "the server of the option file";
+    }
+    return fmt::format("{}:{}", target.host, target.port);
+}
 
 void Connection::Closer::operator()(st_mysql* handle) const noexcept {
     mysql_close(handle);
@@ -91,17 +106,23 @@ Result<Connection> Connection::open(const MysqlTarget& target, const ConnectOpti
     set_timeout(handle, MYSQL_OPT_CONNECT_TIMEOUT, options.connect_timeout);
     set_timeout(handle, MYSQL_OPT_READ_TIMEOUT, options.read_timeout);
     set_timeout(handle, MYSQL_OPT_WRITE_TIMEOUT, options.write_timeout);
-    // "localhost" means the port given, as it does to the original, not a socket file.
-    const unsigned int protocol = MYSQL_PROTOCOL_TCP;
-    (void)mysql_options(handle, MYSQL_OPT_PROTOCOL, &protocol);
+    connection.tag_ = target.tag;
+    if (target.socket.empty() && !target.host.empty()) {
+        // "localhost" means the port given, as it does to the original, not a socket file.
+        const unsigned int protocol = MYSQL_PROTOCOL_TCP;
+        (void)mysql_options(handle, MYSQL_OPT_PROTOCOL, &protocol);
+    }
     if (!target.defaults_file.empty()) {
         (void)mysql_options(handle, MYSQL_READ_DEFAULT_FILE, target.defaults_file.c_str());
+    }
+    if (!target.defaults_file.empty() || target.usual_files) {
         (void)mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, "client");
     }
     (void)mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    const std::string where = fmt::format("connect to {}:{}", target.host, target.port);
-    if (mysql_real_connect(handle, target.host.c_str(), nullptr, nullptr, nullptr,
-                           static_cast<unsigned int>(target.port), nullptr, 0) == nullptr) {
+    const std::string where = "connect to " + to_text(target);
+    if (mysql_real_connect(
+            handle, or_null(target.host), or_null(target.user), or_null(target.password), nullptr,
+            static_cast<unsigned int>(target.port), or_null(target.socket), 0) == nullptr) {
         Error error = connection.last_error(where);
         if (is_lost_connection(error)) {
             error.code = Errc::kUnavailable;  // nothing was sent yet but the handshake
@@ -168,7 +189,12 @@ Result<NamedRows> Connection::query_named(std::string_view sql) {
     if (!effect.empty()) {
         crash_point("sql", effect);
     }
-    if (mysql_real_query(handle, sql.data(), sql.size()) != 0) {
+    std::string tagged;
+    if (!tag_.empty()) {
+        tagged = fmt::format("{} {}", sql, tag_);
+    }
+    const std::string_view sent = tag_.empty() ? sql : std::string_view(tagged);
+    if (mysql_real_query(handle, sent.data(), sent.size()) != 0) {
         return last_error(shown(sql));
     }
     if (!effect.empty()) {
@@ -209,6 +235,14 @@ Result<std::optional<std::string>> Connection::query_value(std::string_view sql)
         return std::optional<std::string>();
     }
     return rows[0][0];
+}
+
+std::uint64_t Connection::affected_rows() const {
+    return mysql_affected_rows(handle_.get());
+}
+
+unsigned Connection::warning_count() const {
+    return mysql_warning_count(handle_.get());
 }
 
 Status Connection::ping() {

@@ -17,10 +17,21 @@ namespace shift {
 
 // Where a server is and which option file ([client] group: user, password, ssl-ca ...) opens it.
 struct MysqlTarget {
-    std::string host;
-    int port = 3306;
+    std::string host;  // "" = what the option file says
+    int port = 3306;   // 0 = what the option file says
     std::string defaults_file;
+    // Of a person at a terminal; "" = what the option file says.
+    std::string socket = {};  // goes before host and port
+    std::string user = {};
+    std::string password = {};
+    // Read what the mysql client reads (/etc/my.cnf, ~/.my.cnf) when no option file is given.
+    bool usual_files = false;
+    // A comment that ends every statement ("/*maintenance:lhm*/"): proxies route by it, people find
+    // us in the process list by it.
+    std::string tag = {};
 };
+
+std::string to_text(const MysqlTarget& target);  // "db1:3306", for people
 
 struct ConnectOptions {
     std::chrono::seconds connect_timeout{5};
@@ -58,6 +69,10 @@ class Connection {
     // The first column of the first row; nullopt when there is no row or it is NULL.
     Result<std::optional<std::string>> query_value(std::string_view sql);
 
+    // Of the last statement.
+    std::uint64_t affected_rows() const;
+    unsigned warning_count() const;
+
     Status ping();
     Status use_database(const std::string& database);
     Status use_server_sql_mode();
@@ -83,6 +98,7 @@ class Connection {
 
     std::unique_ptr<st_mysql, Closer> handle_;
     std::uint64_t thread_id_ = 0;
+    std::string tag_;
     bool folds_case_ = false;
     bool is_mariadb_ = false;
     bool lost_ = false;

@@ -8,7 +8,7 @@
 #include "common/ddl.h"
 #include "common/text.h"
 #include "worker/mysql/errors.h"
-#include "worker/sha1.h"
+#include "worker/mysql/sha1.h"
 
 namespace shift {
 namespace {
@@ -24,10 +24,6 @@ std::optional<std::int64_t> to_optional_int(const std::optional<std::string>& va
 // information_schema compares names without case whatever the server does with its files.
 bool is_name(const Connection& connection, const std::string& seen, const std::string& wanted) {
     return seen == wanted || (connection.folds_case() && iequals_ascii(seen, wanted));
-}
-
-std::string qualified(const std::string& database, const std::string& name) {
-    return quote_identifier(database) + "." + quote_identifier(name);
 }
 
 Trigger to_trigger(const Row& row) {
@@ -144,7 +140,7 @@ std::string without_auto_increment(std::string_view show_create) {
 
 Result<std::string> table_definition(Connection& connection, const std::string& database,
                                      const std::string& table) {
-    auto rows = connection.query("SHOW CREATE TABLE " + qualified(database, table));
+    auto rows = connection.query("SHOW CREATE TABLE " + qualified_name(database, table));
     if (!rows.ok()) {
         if (rows.error().code == Errc::kNotFound) {
             return std::string();
@@ -196,7 +192,7 @@ Result<std::vector<Trigger>> triggers_named(Connection& connection, const std::s
 Result<std::string> trigger_definition(Connection& connection, const std::string& database,
                                        const std::string& name) {
     ASSIGN_OR_RETURN(const auto rows,
-                     connection.query("SHOW CREATE TRIGGER " + qualified(database, name)));
+                     connection.query("SHOW CREATE TRIGGER " + qualified_name(database, name)));
     if (rows.empty() || rows[0].size() < 3) {
         return Error{Errc::kNotFound, "SHOW CREATE TRIGGER gave nothing for " + name};
     }
@@ -358,8 +354,8 @@ Result<RowCounts> count_rows(Connection& connection, const std::string& database
     RowCounts counts;
     Status status = Ok{};
     for (const bool is_original : {true, false}) {
-        auto value = connection.query_value("SELECT COUNT(*) FROM " +
-                                            qualified(database, is_original ? original : shadow));
+        auto value = connection.query_value(
+            "SELECT COUNT(*) FROM " + qualified_name(database, is_original ? original : shadow));
         if (!value.ok()) {
             status = std::move(value).error();
             break;

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
-#include "worker/sha1.h"
+#include "worker/mysql/sha1.h"
 
 namespace shift {
 

@@ -8,7 +8,7 @@
 #include "common/text.h"
 #include "worker/leftovers.h"
 #include "worker/names.h"
-#include "worker/sha1.h"
+#include "worker/mysql/sha1.h"
 
 namespace shift {
 namespace {

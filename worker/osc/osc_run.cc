@@ -11,7 +11,7 @@
 
 #include "common/ddl.h"
 #include "common/file.h"
-#include "worker/alter_words.h"
+#include "worker/mysql/alter_words.h"
 #include "worker/names.h"
 #include "worker/state.h"
 

@@ -13,7 +13,7 @@
 #include "common/text.h"
 #include "worker/osc/osc_command.h"
 #include "worker/osc/osc_process.h"
-#include "worker/sha1.h"
+#include "worker/mysql/sha1.h"
 
 namespace shift {
 namespace {

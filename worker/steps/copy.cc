@@ -5,9 +5,10 @@
 #include "common/ddl.h"
 #include "common/file.h"
 #include "common/text.h"
-#include "worker/alter_words.h"
 #include "worker/leftovers.h"
+#include "worker/mysql/alter_words.h"
 #include "worker/mysql/errors.h"
+#include "worker/mysql/replica_lag.h"
 #include "worker/names.h"
 #include "worker/osc/copy_hold.h"
 #include "worker/osc/copy_start.h"
@@ -15,7 +16,6 @@
 #include "worker/osc/osc_outcome.h"
 #include "worker/osc/osc_run.h"
 #include "worker/osc/square_state.h"
-#include "worker/replica_lag.h"
 #include "worker/state.h"
 #include "worker/steps/preflight.h"
 #include "worker/steps/steps.h"
@@ -233,7 +233,11 @@ std::unique_ptr<ReplicaLag> watch_replicas(Context& context, const OscPlan& plan
     }
     options.primary = {plan.host, plan.port, context.job.mysql_defaults_file};
     options.lag_max = std::chrono::seconds(plan.options.max_replication_lag);
-    return std::make_unique<ReplicaLag>(std::move(options), context.reporter, context.clock);
+    Reporter& reporter = context.reporter;
+    return std::make_unique<ReplicaLag>(
+        std::move(options),
+        [&reporter](const std::string& text, LogLevel level) { reporter.remark(text, level); },
+        context.clock);
 }
 
 // The tool with the replicas watched beside it.

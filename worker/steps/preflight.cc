@@ -6,9 +6,9 @@
 
 #include "common/ddl.h"
 #include "common/text.h"
-#include "worker/alter_words.h"
 #include "worker/final_insert.h"
 #include "worker/leftovers.h"
+#include "worker/mysql/alter_words.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
 #include "worker/osc/chunk_key.h"

@@ -2,8 +2,8 @@
 
 #include "common/ddl.h"
 #include "common/text.h"
-#include "worker/alter_words.h"
 #include "worker/leftovers.h"
+#include "worker/mysql/alter_words.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
 #include "worker/osc/copy_start.h"

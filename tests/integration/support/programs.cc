@@ -20,7 +20,7 @@ std::string program(const std::string& name) {
                                                                 {"shift-worker", "worker"},
                                                                 {"shift-supervisorctl", "ctl"},
                                                                 {"shift-api", "api"},
-                                                                {"shift-lhm", "lhm"}};
+                                                                {"shift-lhm", "worker/lhm/cli"}};
     return std::string(SHIFT_BUILD_ROOT) + "/" + kFolders.at(name) + "/" + name;
 }
 

@@ -1,5 +1,7 @@
 #include "worker/names.h"
 
+#include "common/ddl.h"
+
 #include <gtest/gtest.h>
 
 namespace shift {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -11,9 +12,9 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "worker/mysql/connection.h"
-#include "worker/replicas.h"
-#include "worker/reporter.h"
+#include "worker/mysql/replicas.h"
 
 namespace shift {
 
@@ -32,8 +33,9 @@ class ReplicaLag {
         WatchMethod method;
         std::chrono::seconds lag_max{1};
     };
-    // Starts watching. `reporter` and `clock` outlive this.
-    ReplicaLag(Options options, Reporter& reporter, const Clock& clock);
+    using Remark = std::function<void(const std::string& text, LogLevel level)>;  // thread-safe
+    // Starts watching. `clock` outlives this.
+    ReplicaLag(Options options, Remark remark, const Clock& clock);
     // Blocks: until the answer that is waited for, 5 s at most unless a name server hangs; call
     // stop() early.
     ~ReplicaLag();
@@ -69,7 +71,7 @@ class ReplicaLag {
     void remark_once(const std::string& text, LogLevel level);
 
     const Options options_;
-    Reporter& reporter_;
+    const Remark remark_;
     const Clock& clock_;
 
     // Of the thread alone.

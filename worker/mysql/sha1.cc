@@ -1,4 +1,4 @@
-#include "worker/sha1.h"
+#include "worker/mysql/sha1.h"
 
 #include <fmt/format.h>
 #include <openssl/evp.h>

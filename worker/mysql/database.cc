@@ -1,4 +1,4 @@
-#include "worker/database.h"
+#include "worker/mysql/database.h"
 
 #include <fmt/format.h>
 
@@ -25,17 +25,20 @@ bool is_idle(const Connection& connection, std::chrono::seconds limit) {
 
 Result<Connection> Database::open_session(const std::string& role, const ConnectOptions& options) {
     ASSIGN_OR_RETURN(Connection connection, Connection::open(target_, options));
-    ASSIGN_OR_RETURN(server_, identify_server(connection));
+    Connected session;
+    session.thread_id = connection.thread_id();
+    session.role = role;
+    ASSIGN_OR_RETURN(session.server, identify_server(connection));
     ASSIGN_OR_RETURN(const auto user,
                      connection.query_value("SELECT SUBSTRING_INDEX(USER(), '@', 1)"));
-    user_ = user.value_or("");
-    own_threads_.push_back(connection.thread_id());
-    reporter_.event(event::kConnected, {{"thread_id", connection.thread_id()},
-                                        {"server_uuid", server_.id},
-                                        {"server_version", server_.version},
-                                        {"server_started", server_.started_s},
-                                        {"user", user_},
-                                        {"role", role}});
+    session.user = user.value_or("");
+    {
+        const std::lock_guard lock(mutex_);
+        server_ = session.server;
+        user_ = session.user;
+        own_threads_.push_back(session.thread_id);
+    }
+    on_connected_(session);
     return connection;
 }
 
@@ -128,7 +131,18 @@ Status Database::kill_own_statement(std::uint64_t thread_id) const {
     return killer.execute(fmt::format("KILL QUERY {}", thread_id));
 }
 
+ServerIdentity Database::server() const {
+    const std::lock_guard lock(mutex_);
+    return server_;
+}
+
+std::string Database::user() const {
+    const std::lock_guard lock(mutex_);
+    return user_;
+}
+
 bool Database::is_own_thread(std::uint64_t thread_id) const {
+    const std::lock_guard lock(mutex_);
     return std::find(own_threads_.begin(), own_threads_.end(), thread_id) != own_threads_.end();
 }
 

@@ -1,4 +1,4 @@
-#include "worker/replica_lag.h"
+#include "worker/mysql/replica_lag.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -73,8 +73,8 @@ Result<NamedRows> query_status(Connection& replica) {
 
 }  // namespace
 
-ReplicaLag::ReplicaLag(Options options, Reporter& reporter, const Clock& clock)
-    : options_(std::move(options)), reporter_(reporter), clock_(clock), thread_([this] {
+ReplicaLag::ReplicaLag(Options options, Remark remark, const Clock& clock)
+    : options_(std::move(options)), remark_(std::move(remark)), clock_(clock), thread_([this] {
           run();
           mysql_thread_end();
       }) {}
@@ -310,7 +310,7 @@ void ReplicaLag::publish() {
 
 void ReplicaLag::remark_once(const std::string& text, LogLevel level) {
     if (said_.size() < kSaidMax && said_.insert(text).second) {
-        reporter_.remark(text, level);
+        remark_(text, level);
     }
 }
 

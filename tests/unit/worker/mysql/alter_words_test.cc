@@ -1,4 +1,4 @@
-#include "worker/alter_words.h"
+#include "worker/mysql/alter_words.h"
 
 #include <gtest/gtest.h>
 

@@ -1,32 +1,44 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/result.h"
+#include "common/stop_request.h"
 #include "worker/mysql/connection.h"
 #include "worker/mysql/inspect.h"
-#include "worker/reporter.h"
-#include "worker/stop_request.h"
 
 namespace shift {
 
 // The target server as one attempt sees it: a session for looking, which is reopened when it is
 // gone, and the session that holds the database lock, which never is: losing it means losing the
 // lock, and the caller must take the lock again and look before it goes on.
-// Every session is told to the supervisor (`connected` event) before it is used, so that a later
-// attempt can find its statements.
+// Every session is told to the owner (`on_connected`) before it is used, so that whoever comes
+// later can find its statements. One thread's, but for connect() and kill_own_statement().
 class Database {
   public:
-    Database(MysqlTarget target, std::chrono::seconds ddl_timeout, Reporter& reporter)
-        : target_(std::move(target)), ddl_timeout_(ddl_timeout), reporter_(reporter) {}
+    struct Connected {
+        std::uint64_t thread_id = 0;
+        ServerIdentity server;
+        std::string user;
+        std::string role;
+    };
+    using OnConnected = std::function<void(const Connected&)>;  // thread-safe
+
+    Database(MysqlTarget target, std::chrono::seconds ddl_timeout, OnConnected on_connected)
+        : target_(std::move(target)),
+          ddl_timeout_(ddl_timeout),
+          on_connected_(std::move(on_connected)) {}
 
     // Connects for looking. Errors: as errc_of_mysql().
     Status open();
     Result<Connection*> look();
-    // A further session. `role` is for people who read the events.
+    // A further session. `role` is for people who read the events. Any thread.
     Result<Connection> connect(const std::string& role, std::chrono::seconds read_timeout);
 
     // Takes the lock of `database`.`table` for good on a session of its own.
@@ -44,11 +56,13 @@ class Database {
     // KILLs the statement (or with `session` the session) of a thread, from the looking session.
     Status kill_thread(std::uint64_t thread_id, bool session);
 
-    // KILL QUERY on a session of its own; the one method another thread may call.
+    // KILL QUERY on a session of its own. Any thread.
     Status kill_own_statement(std::uint64_t thread_id) const;
 
-    const ServerIdentity& server() const { return server_; }
-    const std::string& user() const { return user_; }
+    const MysqlTarget& target() const { return target_; }
+    // Of the session that was opened last.
+    ServerIdentity server() const;
+    std::string user() const;
     bool is_own_thread(std::uint64_t thread_id) const;
 
   private:
@@ -56,11 +70,12 @@ class Database {
 
     MysqlTarget target_;
     std::chrono::seconds ddl_timeout_;
-    Reporter& reporter_;
-    ServerIdentity server_;
-    std::string user_;
+    OnConnected on_connected_;
     std::optional<Connection> look_;
     std::optional<Connection> locked_;
+    mutable std::mutex mutex_;  // guards what follows
+    ServerIdentity server_;
+    std::string user_;
     std::vector<std::uint64_t> own_threads_;
 };
 

@@ -1,4 +1,4 @@
-#include "worker/replicas.h"
+#include "worker/mysql/replicas.h"
 
 #include <fmt/format.h>
 
