@@ -317,6 +317,15 @@ std::string format_state_file(const StateFile& state) {
     scalar("row_key", state.row_key);
     out += fmt::format("chunks: {}\nruns: {}\nelapsed_s: {}\nrows_estimate: {}\n", state.chunks,
                        state.runs, state.elapsed_s, state.rows_estimate);
+    if (!state.ledger.empty()) {
+        out += "ledger:" + yaml_list(state.ledger) + "ranges:" + yaml_list(state.ranges);
+    }
+    for (const auto& [key, value] : {std::pair("window_ends", &state.window_ends),
+                                     std::pair("change", &state.change)}) {
+        if (!value->empty()) {
+            scalar(key, *value);
+        }
+    }
     return out;
 }
 
@@ -361,6 +370,10 @@ Result<StateFile> parse_state_file(std::string_view text) {
     RETURN_IF_ERROR(read_number(values, "runs", state.runs));
     RETURN_IF_ERROR(read_number(values, "elapsed_s", state.elapsed_s));
     RETURN_IF_ERROR(read_number(values, "rows_estimate", state.rows_estimate));
+    RETURN_IF_ERROR(read_list(values, "ledger", state.ledger));
+    RETURN_IF_ERROR(read_list(values, "ranges", state.ranges));
+    RETURN_IF_ERROR(read_scalar(values, "window_ends", state.window_ends));
+    RETURN_IF_ERROR(read_scalar(values, "change", state.change));
     for (const auto& [key, value] : {std::pair("db", &state.db), std::pair("step", &state.step),
                                      std::pair("orig_tbl", &state.orig_tbl)}) {
         if (value->empty()) {

@@ -43,6 +43,13 @@ struct StateFile {
     std::int64_t runs = 0;
     std::int64_t elapsed_s = 0;  // seconds spent copying
     std::int64_t rows_estimate = 0;
+
+    // Of the lhm engine: the last key to copy, the low-water mark, the frontier and the ledger's
+    // state; then every range that is done behind the low-water mark.
+    std::vector<std::string> ledger;
+    std::vector<std::string> ranges;
+    std::string window_ends;  // ISO time until which a swap can be taken back; "" = it cannot
+    std::string change;       // of shift-lhm: what it was told to do, as a plan file
 };
 
 std::string format_state_file(const StateFile& state);

@@ -1,6 +1,7 @@
 #include "worker/mysql/alter_words.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "common/text.h"
@@ -142,6 +143,81 @@ std::vector<std::string> read_key_columns(const std::vector<Token>& tokens, std:
     return {};
 }
 
+// The actions of a specification: what commas outside of parentheses part.
+std::vector<std::vector<Token>> actions_of(std::string_view specification) {
+    std::vector<std::vector<Token>> actions(1);
+    int depth = 0;
+    for (Token& token : tokens_of(specification)) {
+        const char mark = token.kind == Token::Kind::kMark ? token.text[0] : '\0';
+        if (mark == ',' && depth == 0) {
+            actions.emplace_back();
+            continue;
+        }
+        depth += mark == '(' ? 1 : mark == ')' ? -1 : 0;
+        actions.back().push_back(std::move(token));
+    }
+    return actions;
+}
+
+// Words behind ADD and DROP that make it something else than a column.
+bool is_no_column(const std::vector<Token>& tokens, std::size_t at) {
+    constexpr std::array<std::string_view, 13> kWords = {
+        "INDEX",   "KEY",   "UNIQUE", "PRIMARY",   "FULLTEXT", "SPATIAL", "CONSTRAINT",
+        "FOREIGN", "CHECK", "PERIOD", "PARTITION", "SYSTEM",   "VECTOR"};
+    return std::any_of(kWords.begin(), kWords.end(),
+                       [&](std::string_view word) { return is_word(tokens, at, word); });
+}
+
+// Skips COLUMN and IF [NOT] EXISTS; the place of the column's name.
+std::size_t skip_to_name(const std::vector<Token>& tokens, std::size_t at) {
+    at += is_word(tokens, at, "COLUMN") ? 1 : 0;
+    if (is_word(tokens, at, "IF")) {
+        at += is_word(tokens, at + 1, "NOT") ? 3 : 2;
+    }
+    return at;
+}
+
+std::string raw_at(const std::vector<Token>& tokens, std::size_t at) {
+    return at < tokens.size() && tokens[at].kind != Token::Kind::kMark ? tokens[at].raw : "";
+}
+
+void take_added(const std::vector<Token>& action, AlterEffects& effects) {
+    const std::size_t at = skip_to_name(action, 1);
+    if (!is_mark(action, at, '(')) {
+        effects.added.push_back(raw_at(action, at));
+        return;
+    }
+    int depth = 0;  // ADD (a INT, b DECIMAL(3, 2))
+    bool at_name = false;
+    for (std::size_t i = at; i < action.size(); ++i) {
+        const char mark = action[i].kind == Token::Kind::kMark ? action[i].text[0] : '\0';
+        if (at_name && mark == '\0' && !is_no_column(action, i)) {
+            effects.added.push_back(action[i].raw);
+        }
+        depth += mark == '(' ? 1 : mark == ')' ? -1 : 0;
+        at_name = depth == 1 && (mark == '(' || mark == ',');
+    }
+}
+
+void take_renamed(std::string from, std::string to, AlterEffects& effects) {
+    if (!iequals_ascii(from, to)) {
+        effects.renamed.push_back({std::move(from), std::move(to)});
+    }
+}
+
+std::string row_action(const std::vector<Token>& action) {
+    constexpr std::array<std::string_view, 6> kVerbs = {"DROP",    "TRUNCATE", "EXCHANGE",
+                                                        "DISCARD", "IMPORT",   "CONVERT"};
+    for (const std::string_view verb : kVerbs) {
+        if (is_word(action, 0, verb) &&
+            (is_word(action, 1, "PARTITION") || is_word(action, 1, "TABLESPACE") ||
+             is_word(action, 1, "SYSTEM") || is_word(action, 1, "TABLE"))) {
+            return std::string(verb) + " " + action[1].text;
+        }
+    }
+    return is_word(action, 0, "ADD") && is_word(action, 1, "SYSTEM") ? "ADD SYSTEM VERSIONING" : "";
+}
+
 }  // namespace
 
 std::vector<std::string> alter_words(std::string_view specification) {
@@ -221,6 +297,27 @@ std::vector<std::vector<std::string>> added_unique_keys(std::string_view specifi
         }
     }
     return keys;
+}
+
+AlterEffects alter_effects(std::string_view specification) {
+    AlterEffects effects;
+    for (const std::vector<Token>& action : actions_of(specification)) {
+        if (effects.acts_on_rows.empty()) {
+            effects.acts_on_rows = row_action(action);
+        }
+        if (is_word(action, 0, "ADD") && !is_no_column(action, 1)) {
+            take_added(action, effects);
+        } else if (is_word(action, 0, "DROP") && !is_no_column(action, 1)) {
+            effects.dropped.push_back(raw_at(action, skip_to_name(action, 1)));
+        } else if (is_word(action, 0, "CHANGE")) {
+            const std::size_t at = skip_to_name(action, 1);
+            take_renamed(raw_at(action, at), raw_at(action, at + 1), effects);
+        } else if (is_word(action, 0, "RENAME") && is_word(action, 1, "COLUMN")) {
+            const std::size_t at = skip_to_name(action, 1);
+            take_renamed(raw_at(action, at), raw_at(action, at + 2), effects);
+        }
+    }
+    return effects;
 }
 
 }  // namespace shift

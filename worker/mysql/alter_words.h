@@ -23,4 +23,19 @@ bool renames_table(std::string_view specification);
 // (a, b(10))`, each as it may stand in GROUP BY; keys over anything else are left out.
 std::vector<std::vector<std::string>> added_unique_keys(std::string_view specification);
 
+// What a specification does to columns and partitions, by the names as written without quotes.
+struct AlterEffects {
+    struct Rename {
+        std::string from;
+        std::string to;
+    };
+    std::vector<Rename> renamed;       // RENAME COLUMN a TO b, CHANGE a b ...; not CHANGE a a
+    std::vector<std::string> dropped;  // columns
+    std::vector<std::string> added;    // columns
+    // The first action that changes rows or their storage instead of the table's shape: "DROP
+    // PARTITION", "EXCHANGE PARTITION", "DISCARD TABLESPACE" ...; "" = none.
+    std::string acts_on_rows;
+};
+AlterEffects alter_effects(std::string_view specification);
+
 }  // namespace shift

@@ -93,6 +93,10 @@ std::string to_text(const MysqlTarget& target) {
     return fmt::format("{}:{}", target.host, target.port);
 }
 
+std::int64_t to_int(const std::optional<std::string>& value) {
+    return value ? std::strtoll(value->c_str(), nullptr, 10) : 0;
+}
+
 void Connection::Closer::operator()(st_mysql* handle) const noexcept {
     mysql_close(handle);
 }
@@ -148,7 +152,8 @@ Status Connection::prepare_session() {
         return Error{Errc::kInternal, "server did not tell its version"};
     }
     folds_case_ = facts[0][0].value_or("0") != "0";
-    is_mariadb_ = facts[0][1].value_or("").find("MariaDB") != std::string::npos;
+    version_ = facts[0][1].value_or("");  // a proxy's handshake tells the proxy's
+    is_mariadb_ = version_.find("MariaDB") != std::string::npos;
     // The number in the handshake has 32 bits only.
     thread_id_ = std::strtoull(facts[0][2].value_or("0").c_str(), nullptr, 10);
     if (!is_mariadb_) {
@@ -276,11 +281,6 @@ std::string Connection::quote(std::string_view text) const {
         mysql_real_escape_string(handle_.get(), literal.data(), text.data(), text.size());
     literal.resize(length);
     return "'" + literal + "'";
-}
-
-std::string Connection::server_version() const {
-    const char* version = mysql_get_server_info(handle_.get());
-    return version == nullptr ? "" : version;
 }
 
 }  // namespace shift

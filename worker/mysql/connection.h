@@ -42,6 +42,8 @@ struct ConnectOptions {
 };
 
 using Row = std::vector<std::optional<std::string>>;
+// A whole number of an answer; 0 for NULL and for what is none.
+std::int64_t to_int(const std::optional<std::string>& value);
 
 // An answer whose columns differ from server to server (SHOW ... STATUS) and are asked for by name.
 struct NamedRows {
@@ -81,7 +83,7 @@ class Connection {
     // 'text' as a string literal of this session.
     std::string quote(std::string_view text) const;
     std::uint64_t thread_id() const { return thread_id_; }
-    std::string server_version() const;
+    const std::string& server_version() const { return version_; }  // VERSION()
     // The server compares names without case (lower_case_table_names != 0).
     bool folds_case() const { return folds_case_; }
     bool is_mariadb() const { return is_mariadb_; }
@@ -99,6 +101,7 @@ class Connection {
     std::unique_ptr<st_mysql, Closer> handle_;
     std::uint64_t thread_id_ = 0;
     std::string tag_;
+    std::string version_;
     bool folds_case_ = false;
     bool is_mariadb_ = false;
     bool lost_ = false;

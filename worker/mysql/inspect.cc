@@ -13,10 +13,6 @@
 namespace shift {
 namespace {
 
-std::int64_t to_int(const std::optional<std::string>& value) {
-    return value ? std::strtoll(value->c_str(), nullptr, 10) : 0;
-}
-
 std::optional<std::int64_t> to_optional_int(const std::optional<std::string>& value) {
     return value ? std::optional<std::int64_t>(to_int(value)) : std::nullopt;
 }

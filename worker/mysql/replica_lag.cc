@@ -97,6 +97,11 @@ std::string ReplicaLag::held_because() const {
     return held_;
 }
 
+bool ReplicaLag::has_asked() const {
+    const std::lock_guard lock(mutex_);
+    return has_asked_;
+}
+
 bool ReplicaLag::is_stopping() const {
     const std::lock_guard lock(mutex_);
     return is_stopping_;
@@ -121,6 +126,10 @@ void ReplicaLag::run() {
             }
             replica.reason = ask(replica);
             publish();
+        }
+        {
+            const std::lock_guard lock(mutex_);
+            has_asked_ = true;
         }
     } while (!sleep(kAskEvery));
 }

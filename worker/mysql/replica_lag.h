@@ -46,6 +46,8 @@ class ReplicaLag {
     void stop();
     // Why the copy must wait, for people; "" = it need not. Any thread.
     std::string held_because() const;
+    // Every replica was asked once: before that nothing is known.
+    bool has_asked() const;
 
   private:
     struct Replica {
@@ -84,6 +86,7 @@ class ReplicaLag {
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable stopped_;
     bool is_stopping_ = false;
+    bool has_asked_ = false;
     std::string held_;
 
     std::thread thread_;  // last: it uses everything above

@@ -45,10 +45,32 @@ TEST(AlterWords, KeyColumnsAreReadForGroupBy) {
     EXPECT_EQ(added_unique_keys("ADD COLUMN x INT UNIQUE"), Keys{});
 }
 
+TEST(AlterWords, ColumnsThatComeGoAndChangeTheirNameAreTold) {
+    const AlterEffects effects = alter_effects(
+        "RENAME COLUMN a TO `b c`, CHANGE COLUMN `x``y` z INT DEFAULT '1,2', CHANGE k K INT, "
+        "DROP d, DROP COLUMN IF EXISTS `key`, DROP INDEX i, DROP PRIMARY KEY, ADD e DECIMAL(3,2), "
+        "ADD COLUMN IF NOT EXISTS f INT, ADD (g ENUM('(', ','), h INT), ADD UNIQUE (e), "
+        "ALTER COLUMN n DROP DEFAULT, MODIFY m INT");
+    ASSERT_EQ(effects.renamed.size(), 2u);
+    EXPECT_EQ(effects.renamed[0].from, "a");
+    EXPECT_EQ(effects.renamed[0].to, "b c");
+    EXPECT_EQ(effects.renamed[1].from, "x`y");
+    EXPECT_EQ(effects.renamed[1].to, "z");
+    EXPECT_EQ(effects.dropped, (std::vector<std::string>{"d", "key"}));
+    EXPECT_EQ(effects.added, (std::vector<std::string>{"e", "f", "g", "h"}));
+    EXPECT_EQ(effects.acts_on_rows, "");
+    EXPECT_EQ(alter_effects("ADD x INT, DROP PARTITION p0").acts_on_rows, "DROP PARTITION");
+    EXPECT_EQ(alter_effects("EXCHANGE PARTITION p WITH TABLE t").acts_on_rows,
+              "EXCHANGE PARTITION");
+    EXPECT_EQ(alter_effects("CONVERT TO CHARACTER SET utf8mb4").acts_on_rows, "");
+}
+
 TEST(AlterWords, UnfinishedTextEnds) {
     for (const char* text : {"ADD UNIQUE (", "ADD UNIQUE (a", "ADD UNIQUE", "ADD `", "'\\", "/*",
-                             "ADD UNIQUE (a,", "PRIMARY"}) {
+                             "ADD UNIQUE (a,", "PRIMARY", "RENAME COLUMN", "CHANGE a", "ADD (a",
+                             "DROP"}) {
         EXPECT_NO_FATAL_FAILURE((void)added_unique_keys(text)) << text;
+        EXPECT_NO_FATAL_FAILURE((void)alter_effects(text)) << text;
     }
 }
 

@@ -1,0 +1,239 @@
+#include "worker/lhm/copier.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "worker/lhm/blockers.h"
+#include "worker/lhm/retry.h"
+#include "worker/lhm/statements.h"
+
+namespace shift::lhm {
+namespace {
+
+// Lock waits of one chunk in a row before people are told who holds the locks.
+constexpr int kTellLocksAfter = 8;
+constexpr std::size_t kWarningKindsMax = 50;
+// Statement is not safe for statement-based replication: says nothing about the rows.
+constexpr std::string_view kUnsafeStatement = "1592";
+
+Error row_error(const Plan& plan, const KeyValue& key, const Error& why) {
+    return Error{Errc::kInvalidArgument,
+                 fmt::format("row {} of {} cannot be copied: {}", key_text(plan.key, key),
+                             plan.original_name(), why.message),
+                 why.native};
+}
+
+}  // namespace
+
+Result<std::optional<KeyValue>> find_range_end(Hand& hand, const Plan& plan,
+                                               const RetryOptions& retry, Listener& listener,
+                                               const std::optional<KeyValue>& after,
+                                               const std::optional<KeyValue>& up_to,
+                                               std::int64_t rows) {
+    Tries tries(retry, "boundary", hand.stop, listener);
+    for (;;) {
+        Result<std::vector<Row>> answer = Error{};
+        auto session = hand.session();
+        if (session.ok()) {
+            answer = (*session)->query(find_end_statement(plan, after, up_to, rows));
+        } else {
+            answer = std::move(session).error();
+        }
+        if (answer.ok()) {
+            return answer->empty() ? std::optional<KeyValue>()
+                                   : std::optional(key_of((*answer)[0]));
+        }
+        if (is_connection_trouble(answer.error())) {
+            RETURN_IF_ERROR(hand.reconnect(answer.error()));
+        } else if (!tries.again(answer.error())) {
+            return std::move(answer).error();
+        }
+    }
+}
+
+Status Copier::copy(Hand& hand, const Range& range) {
+    Range rest = range;
+    Tries tries(options_.retry, "Chunk", hand.stop, listener_);
+    int lock_times = 0;
+    while (!hand.stop.reason()) {
+        hand.throttle.wait();
+        Range chunk = rest;
+        const std::int64_t rows = size_.rows();
+        if (rest.rows == 0 || rest.rows > rows) {  // not measured, or chunks became smaller
+            ASSIGN_OR_RETURN(auto end, find_range_end(hand, plan_, options_.retry, listener_,
+                                                      rest.after, rest.up_to, rows));
+            chunk.up_to = end ? std::move(end) : rest.up_to;
+        }
+        const auto begun = std::chrono::steady_clock::now();
+        Result<Chunk> copied = Error{};
+        if (auto session = hand.session(); session.ok()) {
+            copied = copy_chunk(**session, chunk);
+        } else {
+            copied = std::move(session).error();
+        }
+        if (!copied.ok()) {
+            RETURN_IF_ERROR(after_failure(hand, copied.error(), tries, lock_times));
+            continue;
+        }
+        lock_times = 0;
+        tally_.rows += copied->rows;
+        ++tally_.chunks;
+        size_.took(copied->rows, std::chrono::steady_clock::now() - begun);
+        if (chunk.up_to == rest.up_to) {
+            hand.ledger.finish(range);
+            hand.throttle.rest();
+            return Ok{};
+        }
+        hand.ledger.advance(range, *chunk.up_to);
+        rest.after = chunk.up_to;
+        rest.rows = 0;
+        hand.throttle.rest();
+    }
+    return Error{Errc::kUnavailable, "stopped"};
+}
+
+Result<Copier::Chunk> Copier::copy_chunk(Connection& connection, const Range& range) {
+    RETURN_IF_ERROR(connection.execute("START TRANSACTION"));
+    auto chunk = insert_chunk(connection, range);
+    if (chunk.ok()) {
+        RETURN_IF_ERROR(connection.execute("COMMIT"));
+        return chunk;
+    }
+    if (!connection.lost()) {
+        (void)connection.execute("ROLLBACK").ok();
+    }
+    Error error = std::move(chunk).error();
+    return is_data_error(error) ? with_row(connection, range, std::move(error)) : error;
+}
+
+Result<Copier::Chunk> Copier::insert_chunk(Connection& connection, const Range& range) {
+    Chunk chunk;
+    ASSIGN_OR_RETURN(const auto count, connection.query_value(lock_range_statement(plan_, range)));
+    chunk.rows = to_int(count);
+    if (chunk.rows == 0) {
+        return chunk;
+    }
+    RETURN_IF_ERROR(connection.execute(copy_range_statement(plan_, range)));
+    chunk.inserted = static_cast<std::int64_t>(connection.affected_rows());
+    if (const unsigned warnings = connection.warning_count(); warnings > 0) {
+        RETURN_IF_ERROR(check_warnings(connection, warnings, range));
+    }
+    // ON DUPLICATE KEY UPDATE takes any unique key: was it the row itself, or another one?
+    if (!plan_.stricter.empty() && chunk.inserted < chunk.rows) {
+        RETURN_IF_ERROR(check_missing(connection, range));
+    }
+    return chunk;
+}
+
+Status Copier::check_missing(Connection& connection, const Range& range) {
+    ASSIGN_OR_RETURN(const auto rows, connection.query(missing_statement(plan_, range, 1)));
+    if (rows.empty()) {
+        return Ok{};
+    }
+    const KeyValue key = key_of(rows[0]);
+    // The server's own words, which name the value and the key.
+    const Status again = connection.execute(copy_row_statement(plan_, key));
+    return row_error(plan_, key,
+                     again.ok() ? Error{Errc::kInvalidArgument, "it was left out"} : again.error());
+}
+
+Status Copier::check_warnings(Connection& connection, unsigned count, const Range& range) {
+    ASSIGN_OR_RETURN(const auto rows, connection.query("SHOW WARNINGS"));
+    std::string first;
+    std::int64_t told = 0;
+    for (const Row& row : rows) {
+        const std::string level = row[0].value_or("");
+        const std::string code = row[1].value_or("");
+        if (level == "Note" || code == kUnsafeStatement) {
+            continue;
+        }
+        const std::string text = fmt::format("{} ({})", row[2].value_or(""), code);
+        first = first.empty() ? text : first;
+        const std::lock_guard lock(mutex_);
+        if (warned_.size() < kWarningKindsMax && ++warned_[text] == 1 && ++told > 0) {
+            listener_.remark("Unexpected warning found for inserted row: " + text, LogLevel::kWarn);
+        }
+    }
+    if (rows.size() < count) {
+        listener_.remark(
+            fmt::format("the server gave {} warnings and showed {}", count, rows.size()),
+            LogLevel::kWarn);
+    }
+    if (options_.fail_on_warnings && !first.empty()) {
+        return Error{
+            Errc::kInvalidArgument,
+            fmt::format("Unexpected warning found for inserted row: {}, in the rows behind "
+                        "{}",
+                        first, range.after ? key_text(plan_.key, *range.after) : "the first")};
+    }
+    return Ok{};
+}
+
+Status Copier::after_failure(Hand& hand, const Error& error, Tries& tries, int& lock_times) {
+    if (hand.stop.reason()) {
+        return error;
+    }
+    if (is_connection_trouble(error)) {
+        return hand.reconnect(error);
+    }
+    if (is_too_large_for_binlog(error)) {
+        if (Status smaller = size_.back_off(); !smaller.ok()) {
+            return std::move(smaller).error().within(error.message);
+        }
+        listener_.remark(
+            fmt::format("the binary log's cache is too small for the chunk: {} rows from "
+                        "here on",
+                        size_.rows()),
+            LogLevel::kWarn);
+        return Ok{};
+    }
+    if (is_lock_trouble(error) && !options_.retry.count_lock_waits) {
+        size_.halve();
+        if (++lock_times == kTellLocksAfter && hand.connection) {
+            tell_blockers(*hand.connection);
+        }
+        hand.stop.wait_for(lock_pause(lock_times));
+        return Ok{};
+    }
+    return tries.again(error) ? Status(Ok{}) : Status(error);
+}
+
+void Copier::tell_blockers(Connection& connection) {
+    const auto blockers = open_transactions(connection, std::chrono::seconds(1));
+    listener_.remark(
+        "rows of a chunk are locked by others" +
+            (blockers.ok() && !blockers->empty() ? ": " + describe(*blockers) : std::string()),
+        LogLevel::kWarn);
+}
+
+Error Copier::with_row(Connection& connection, const Range& range, Error error) {
+    const auto counted = connection.query_value(lock_range_statement(plan_, range));
+    std::int64_t rows = counted.ok() ? to_int(*counted) : 0;
+    Range half = range;  // halved until one row is left that does not go
+    while (rows > 1) {
+        const auto middle =
+            connection.query(find_end_statement(plan_, half.after, half.up_to, rows / 2));
+        if (!middle.ok() || middle->empty()) {
+            return error;
+        }
+        Range first = half;
+        first.up_to = key_of((*middle)[0]);
+        (void)connection.execute("START TRANSACTION").ok();
+        const Status tried = connection.execute(copy_range_statement(plan_, first));
+        (void)connection.execute("ROLLBACK").ok();
+        if (!tried.ok() && !is_data_error(tried.error())) {
+            return error;
+        }
+        (tried.ok() ? half.after : half.up_to) = first.up_to;
+        rows = tried.ok() ? rows - rows / 2 : rows / 2;
+    }
+    const auto key = connection.query(find_end_statement(plan_, half.after, half.up_to, 1));
+    if (!key.ok() || key->empty()) {
+        return error;
+    }
+    const Status tried = connection.execute(copy_row_statement(plan_, key_of((*key)[0])));
+    return row_error(plan_, key_of((*key)[0]), tried.ok() ? error : tried.error());
+}
+
+}  // namespace shift::lhm

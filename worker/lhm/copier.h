@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "common/result.h"
+#include "worker/lhm/chunk_size.h"
+#include "worker/lhm/crew.h"
+#include "worker/lhm/ledger.h"
+#include "worker/lhm/listener.h"
+#include "worker/lhm/options.h"
+#include "worker/lhm/plan.h"
+
+namespace shift::lhm {
+
+// Finds the end of a range on the hand's session, trying again as copying does.
+Result<std::optional<KeyValue>> find_range_end(Hand& hand, const Plan& plan,
+                                               const RetryOptions& retry, Listener& listener,
+                                               const std::optional<KeyValue>& after,
+                                               const std::optional<KeyValue>& up_to,
+                                               std::int64_t rows);
+
+// Copies ranges, chunk by chunk, each in a transaction of its own:
+//   lock the original's rows (shared) and count them; INSERT .. SELECT without waiting; COMMIT.
+// Locks and deadlocks are met with a smaller chunk and a pause; a row that the new table refuses
+// ends the copy and is named. Used by all hands of a crew.
+class Copier {
+  public:
+    Copier(const Plan& plan, const Options& options, ChunkSize& size, CrewTally& tally,
+           Listener& listener)
+        : plan_(plan), options_(options), size_(size), tally_(tally), listener_(listener) {}
+
+    // Errors: kInvalidArgument - a row cannot be copied, or warnings are not allowed;
+    // as errc_of_mysql() when all tries are used up.
+    Status copy(Hand& hand, const Range& range);
+
+  private:
+    struct Chunk {
+        std::int64_t rows = 0;  // of the original in the range
+        std::int64_t inserted = 0;
+    };
+    Result<Chunk> copy_chunk(Connection& connection, const Range& range);
+    Result<Chunk> insert_chunk(Connection& connection, const Range& range);
+    Status check_warnings(Connection& connection, unsigned count, const Range& range);
+    Status check_missing(Connection& connection, const Range& range);
+    Status after_failure(Hand& hand, const Error& error, class Tries& tries, int& lock_times);
+    // `error` with the first row of the range that the new table refuses.
+    Error with_row(Connection& connection, const Range& range, Error error);
+    void tell_blockers(Connection& connection);
+
+    const Plan& plan_;
+    const Options& options_;
+    ChunkSize& size_;
+    CrewTally& tally_;
+    Listener& listener_;
+    std::mutex mutex_;
+    std::map<std::string, std::int64_t> warned_;  // how often
+};
+
+}  // namespace shift::lhm

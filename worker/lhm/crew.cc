@@ -1,0 +1,107 @@
+#include "worker/lhm/crew.h"
+
+#include <fmt/format.h>
+#include <mysql.h>
+
+namespace shift::lhm {
+namespace {
+
+constexpr std::chrono::milliseconds kNothingToClaim{50};
+
+}  // namespace
+
+Result<Connection*> Hand::session() {
+    if (!connection || connection->lost()) {
+        connection.reset();
+        ASSIGN_OR_RETURN(Connection opened, sessions.open(role, read_timeout));
+        connection.emplace(std::move(opened));
+    }
+    return &*connection;
+}
+
+Status Hand::reconnect(const Error& lost) {
+    connection.reset();
+    ASSIGN_OR_RETURN(Connection opened, sessions.reopen(role, read_timeout, lost));
+    connection.emplace(std::move(opened));
+    return Ok{};
+}
+
+Crew::Crew(Job job, int threads, Ledger& ledger, Sessions& sessions, Throttle& throttle)
+    : job_(std::move(job)), ledger_(ledger), sessions_(sessions), throttle_(throttle) {
+    running_ = threads;
+    for (int number = 1; number <= threads; ++number) {
+        threads_.emplace_back([this, number] {
+            run(number);
+            mysql_thread_end();
+        });
+    }
+}
+
+Crew::~Crew() {
+    stop();
+    for (std::thread& thread : threads_) {
+        if (thread.joinable()) {
+            thread.join();
+        }
+    }
+}
+
+void Crew::stop() {
+    stop_.request(StopReason::kPause);
+}
+
+Status Crew::finish() {
+    for (std::thread& thread : threads_) {
+        if (thread.joinable()) {
+            thread.join();
+        }
+    }
+    const std::lock_guard lock(mutex_);
+    return failure_ ? Status(*failure_) : Status(Ok{});
+}
+
+void Crew::fail(Error error) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!failure_) {
+            failure_ = std::move(error);
+        }
+    }
+    stop();
+}
+
+void Crew::run(int number) {
+    Hand hand{
+        sessions_,         throttle_,   stop_, ledger_, fmt::format("{} {}", job_.role, number),
+        job_.read_timeout, std::nullopt};
+    if (Status served = serve(hand); !served.ok()) {
+        fail(std::move(served).error());
+    }
+    --running_;
+}
+
+Status Crew::serve(Hand& hand) {
+    while (!stop_.reason() && !ledger_.is_complete()) {
+        throttle_.wait();
+        if (stop_.reason()) {
+            break;
+        }
+        const std::int64_t rows = job_.rows();
+        ASSIGN_OR_RETURN(const auto range,
+                         ledger_.claim(rows, [&](const auto& after, const auto& up_to) {
+                             return job_.find_end(hand, after, up_to, rows);
+                         }));
+        if (!range) {
+            ledger_.wait(kNothingToClaim);
+            continue;
+        }
+        Status worked = job_.work(hand, *range);
+        if (!worked.ok()) {
+            ledger_.give_back(*range);
+            return worked;
+        }
+    }
+    return Ok{};
+}
+
+}  // namespace shift::lhm

@@ -1,0 +1,276 @@
+#include "worker/lhm/engine.h"
+
+#include <fmt/format.h>
+
+#include "common/text.h"
+#include "worker/lhm/conflicts.h"
+#include "worker/lhm/phase.h"
+#include "worker/lhm/planner.h"
+#include "worker/lhm/proof.h"
+#include "worker/lhm/retry.h"
+#include "worker/lhm/statements.h"
+#include "worker/mysql/errors.h"
+#include "worker/mysql/sha1.h"
+
+namespace shift::lhm {
+namespace {
+
+constexpr std::int64_t kConflictsMax = 10'000;
+constexpr std::chrono::seconds kCountTimeout{3600};
+
+Ending refused(const Refusal& refusal) {
+    return {Ending::Kind::kRefused, refusal.reason, refusal.message};
+}
+
+}  // namespace
+
+Engine::Engine(World world, Change change, Options options)
+    : world_(world),
+      change_(std::move(change)),
+      options_(std::move(options)),
+      workshop_{world_.database, world_.listener, world_.stop},
+      sessions_(world_.database, options_.retry, world_.stop, world_.listener) {}
+
+// Takes the lock, and from here on accepts this server only.
+Status Engine::begin() {
+    RETURN_IF_ERROR(world_.database.open());
+    RETURN_IF_ERROR(world_.database.lock(change_.database, change_.table));
+    sessions_.expect(world_.database.server());
+    ASSIGN_OR_RETURN(Connection * locked, world_.database.locked());
+    return prepare_session(*locked);
+}
+
+Status Engine::save() {
+    return world_.listener.save(checkpoint_);
+}
+
+Result<Ending> Engine::dry_run() {
+    world_.listener.phase("dry-run");
+    RETURN_IF_ERROR(begin());
+    Planner planner(change_, options_, workshop_, sessions_);
+    auto planned = planner.make();
+    if (!planned.ok() || !planned->refused) {
+        // An error in the middle leaves what was made; it is ours and goes.
+        const Status removed = remove_all(workshop_, change_.database, change_.table);
+        if (planned.ok()) {
+            RETURN_IF_ERROR(removed);
+        }
+    }
+    RETURN_IF_ERROR(planned);
+    plan_ = std::move(planned->plan);
+    return planned->refused ? refused(*planned->refused) : Ending{};
+}
+
+Result<Ending> Engine::copy(const std::optional<Checkpoint>& from) {
+    world_.listener.phase("preflight");
+    RETURN_IF_ERROR(begin());
+    if (!from) {
+        return start_anew();
+    }
+    ASSIGN_OR_RETURN(auto ended, go_on(*from));
+    if (ended) {
+        return *std::move(ended);
+    }
+    return run_to_ready();
+}
+
+Result<Ending> Engine::start_anew() {
+    Planner planner(change_, options_, workshop_, sessions_);
+    ASSIGN_OR_RETURN(Planned planned, planner.make());
+    plan_ = std::move(planned.plan);
+    if (planned.refused) {
+        return refused(*planned.refused);
+    }
+    checkpoint_ = Checkpoint{};
+    checkpoint_.database = plan_.database;
+    checkpoint_.table = plan_.table;
+    checkpoint_.copy_id = plan_.copy_id;
+    checkpoint_.change_sha1 = change_sha1(plan_.statements, plan_.names);
+    checkpoint_.server = plan_.server;
+    checkpoint_.key_signature = sha1_hex(plan_.key.signature());
+    checkpoint_.rows_estimate = plan_.rows;
+    checkpoint_.runs = 1;
+    RETURN_IF_ERROR(save());
+    world_.listener.phase("triggers");
+    RETURN_IF_ERROR(make_triggers(workshop_, plan_.triggers(options_.conflicts)));
+    ASSIGN_OR_RETURN(Connection * look, world_.database.look());
+    ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(*look, plan_));
+    checkpoint_.original_sha1 = facts.original_sha1;
+    checkpoint_.shadow_sha1 = facts.shadow_sha1;
+    checkpoint_.triggers = facts.triggers;
+    RETURN_IF_ERROR(find_bounds());
+    checkpoint_.stage = Stage::kCopy;
+    RETURN_IF_ERROR(save());
+    return run_to_ready();
+}
+
+// The last key there is now that the triggers work: whatever comes behind it reaches the shadow by
+// them. An empty table has none and nothing to copy.
+Status Engine::find_bounds() {
+    ASSIGN_OR_RETURN(Connection * look, world_.database.look());
+    std::string condition = "TRUE";
+    if (!options_.limit.empty()) {
+        ASSIGN_OR_RETURN(const KeyValue limit, parse_key_value(plan_.key, options_.limit));
+        condition = key_up_to(plan_.key, limit, plan_.original_prefix());
+    }
+    ASSIGN_OR_RETURN(const auto last, look->query(last_statement(plan_, condition)));
+    checkpoint_.ledger = LedgerState{};
+    checkpoint_.end.reset();
+    if (last.empty()) {
+        checkpoint_.ledger.is_complete = true;
+        return Ok{};
+    }
+    checkpoint_.end = key_of(last[0]);
+    if (!options_.start.empty()) {
+        ASSIGN_OR_RETURN(const KeyValue start, parse_key_value(plan_.key, options_.start));
+        ASSIGN_OR_RETURN(const auto before,
+                         look->query(last_statement(
+                             plan_, key_before(plan_.key, start, plan_.original_prefix()))));
+        if (!before.empty()) {
+            checkpoint_.ledger.low = checkpoint_.ledger.frontier = key_of(before[0]);
+        }
+    }
+    return Ok{};
+}
+
+// nullopt: everything is as it was left, and the work goes on.
+Result<std::optional<Ending>> Engine::go_on(const Checkpoint& from) {
+    const auto stale = [](const std::string& why) {
+        return std::optional(Ending{Ending::Kind::kStale, "stale",
+                                    "the earlier copy cannot be gone on with: " + why});
+    };
+    if (from.stage == Stage::kCreate) {
+        return stale("it was stopped before its triggers were made");
+    }
+    Planner planner(change_, options_, workshop_, sessions_);
+    ASSIGN_OR_RETURN(Planned planned, planner.recover(from.copy_id));
+    if (planned.refused) {
+        return stale(planned.refused->message);
+    }
+    plan_ = std::move(planned.plan);
+    checkpoint_ = from;
+    if (const std::string why = difference(from, plan_); !why.empty()) {
+        return stale(why);
+    }
+    ASSIGN_OR_RETURN(Connection * look, world_.database.look());
+    ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(*look, plan_));
+    if (const std::string why = difference(from, facts); !why.empty()) {
+        return stale(why);
+    }
+    ++checkpoint_.runs;
+    if (!is_same_run(from.server, plan_.server)) {
+        ASSIGN_OR_RETURN(const bool durable, is_durable(*look));
+        if (!durable) {
+            world_.listener.remark(
+                "the server was restarted and is not durable "
+                "(innodb_flush_log_at_trx_commit, sync_binlog): rows are copied "
+                "again from the first one",
+                LogLevel::kWarn);
+            checkpoint_.stage = Stage::kCopy;
+            checkpoint_.rows = 0;
+            RETURN_IF_ERROR(find_bounds());
+        }
+        checkpoint_.server = plan_.server;
+    }
+    RETURN_IF_ERROR(save());
+    world_.listener.remark(
+        fmt::format("going on with the {} after {} rows (run {})", stage_name(checkpoint_.stage),
+                    checkpoint_.rows, checkpoint_.runs),
+        LogLevel::kInfo);
+    return std::optional<Ending>();
+}
+
+Result<Ending> Engine::run_to_ready() {
+    if (checkpoint_.stage == Stage::kCopy) {
+        ASSIGN_OR_RETURN(auto ended, run_phase(Stage::kCopy));
+        if (ended) {
+            return *std::move(ended);
+        }
+        checkpoint_.stage = options_.verify ? Stage::kVerify : Stage::kReady;
+        // The verification walks the same rows; with a filter of its own only by `start`.
+        LedgerState fresh;
+        if (!options_.start.empty()) {
+            const Checkpoint copied = checkpoint_;
+            RETURN_IF_ERROR(find_bounds());
+            fresh = checkpoint_.ledger;
+            checkpoint_.end = copied.end;
+        }
+        fresh.is_complete = false;
+        checkpoint_.ledger = fresh;
+        RETURN_IF_ERROR(save());
+        world_.listener.fact("copied", {{"db", plan_.database}, {"table", plan_.names.shadow}});
+    }
+    if (checkpoint_.stage == Stage::kVerify) {
+        ASSIGN_OR_RETURN(auto ended, run_phase(Stage::kVerify));
+        if (!ended) {
+            ASSIGN_OR_RETURN(ended, compare_counts());
+        }
+        if (ended) {
+            return *std::move(ended);
+        }
+    }
+    ASSIGN_OR_RETURN(auto ended, settle_all_conflicts());
+    if (ended) {
+        return *std::move(ended);
+    }
+    checkpoint_.stage = Stage::kReady;
+    RETURN_IF_ERROR(save());
+    return Ending{};
+}
+
+Result<std::optional<Ending>> Engine::run_phase(Stage stage) {
+    world_.listener.phase(stage == Stage::kCopy ? "copy" : "verify");
+    Phase phase(*this, stage);
+    ASSIGN_OR_RETURN(auto ended, phase.run());
+    if (!ended && stage == Stage::kVerify) {
+        const VerifyResult result = phase.verified();
+        checkpoint_.verified = describe(result);
+        world_.listener.fact("verified", to_json(result));
+        world_.listener.remark(checkpoint_.verified,
+                               result.repaired_ranges > 0 ? LogLevel::kWarn : LogLevel::kInfo);
+    }
+    return ended;
+}
+
+// Where ranges are not the same rows in both tables, a row too many in the shadow shows only here.
+Result<std::optional<Ending>> Engine::compare_counts() {
+    const bool partial =
+        !plan_.filter.empty() || !options_.start.empty() || !options_.limit.empty();
+    if (plan_.shadow_key.same_order || partial) {
+        return std::optional<Ending>();
+    }
+    ASSIGN_OR_RETURN(Connection session, sessions_.open("row count", kCountTimeout));
+    for (const bool again : {false, true}) {
+        ASSIGN_OR_RETURN(const auto counts, session.query(count_statement(plan_)));
+        if (!counts.empty() && counts[0][0] == counts[0][1]) {
+            return std::optional<Ending>();
+        }
+        if (again) {
+            break;
+        }
+        ASSIGN_OR_RETURN(const auto rows,
+                         session.query(different_statement(plan_, Range{}, kConflictsMax)));
+        for (const Row& row : rows) {
+            RETURN_IF_ERROR(repair_row(session, plan_, key_of(row)));
+        }
+    }
+    return std::optional(Ending{Ending::Kind::kBlocked, "differs",
+                                fmt::format("{} and {} have different numbers of rows",
+                                            plan_.original_name(), plan_.shadow_name())});
+}
+
+Result<std::optional<Ending>> Engine::settle_all_conflicts() {
+    ASSIGN_OR_RETURN(Connection session, sessions_.open("conflicts", std::chrono::seconds(60)));
+    ASSIGN_OR_RETURN(const auto left, settle_conflicts(session, plan_, kConflictsMax));
+    if (left.empty()) {
+        return std::optional<Ending>();
+    }
+    return std::optional(
+        Ending{Ending::Kind::kBlocked, "conflict",
+               fmt::format(
+                   "the application wrote {} row(s) that the new table refuses: {}; put them right "
+                   "and resume",
+                   left.size(), describe(plan_, left.front()))});
+}
+
+}  // namespace shift::lhm

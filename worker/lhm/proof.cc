@@ -1,0 +1,69 @@
+#include "worker/lhm/proof.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "worker/mysql/inspect.h"
+#include "worker/mysql/sha1.h"
+
+namespace shift::lhm {
+
+Result<CopyFacts> look_at_copy(Connection& connection, const Plan& plan) {
+    CopyFacts facts;
+    ASSIGN_OR_RETURN(facts.original_sha1, definition_hash(connection, plan.database, plan.table));
+    ASSIGN_OR_RETURN(facts.shadow_sha1,
+                     definition_hash(connection, plan.database, plan.names.shadow));
+    ASSIGN_OR_RETURN(facts.triggers, read_trigger_facts(connection, plan.database, plan.table,
+                                                        plan.names.triggers()));
+    return facts;
+}
+
+std::string difference(const Checkpoint& saved, const CopyFacts& now) {
+    if (now.original_sha1 != saved.original_sha1) {
+        return now.original_sha1.empty() ? "the table is gone"
+                                         : "the table's definition was changed by somebody else";
+    }
+    if (now.shadow_sha1 != saved.shadow_sha1) {
+        return now.shadow_sha1.empty() ? "the shadow table is gone"
+                                       : "the shadow table's definition was changed";
+    }
+    for (const TriggerFact& wanted : saved.triggers) {
+        const auto it =
+            std::find_if(now.triggers.begin(), now.triggers.end(),
+                         [&wanted](const TriggerFact& fact) { return fact.name == wanted.name; });
+        if (it == now.triggers.end()) {
+            return fmt::format(
+                "the trigger {} is gone: rows that were written since may be missing", wanted.name);
+        }
+        if (!(*it == wanted)) {
+            return fmt::format(
+                "the trigger {} was made again: rows that were written in between may be missing",
+                wanted.name);
+        }
+    }
+    return "";
+}
+
+std::string difference(const Checkpoint& saved, const Plan& plan) {
+    if (saved.change_sha1 != change_sha1(plan.statements, plan.names)) {
+        return "it is of another change";
+    }
+    if (saved.server.id != plan.server.id) {
+        return fmt::format("it was begun on server {}, this is {}", saved.server.id,
+                           plan.server.id);
+    }
+    if (saved.key_signature != sha1_hex(plan.key.signature())) {
+        return "the table would be walked by another key";
+    }
+    const auto is_bad = [&plan](const std::optional<KeyValue>& key) {
+        return key && !is_key_value(plan.key, *key);
+    };
+    bool bad = is_bad(saved.end) || is_bad(saved.ledger.low) || is_bad(saved.ledger.frontier);
+    for (const Range& range : saved.ledger.done) {
+        bad = bad || is_bad(range.after) || is_bad(range.up_to);
+    }
+    return bad ? "its boundaries are no values of the key" : "";
+}
+
+}  // namespace shift::lhm

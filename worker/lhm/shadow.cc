@@ -1,0 +1,140 @@
+#include "worker/lhm/shadow.h"
+
+#include <fmt/format.h>
+
+#include "common/ddl.h"
+#include "worker/lhm/leftovers.h"
+#include "worker/mysql/errors.h"
+
+namespace shift::lhm {
+namespace {
+
+// Statements of people run as they would on the table itself.
+Status run_statement(Connection& locked, const std::string& sql) {
+    RETURN_IF_ERROR(locked.use_server_sql_mode());
+    // An empty table is copied in no time, and nothing of an instant change stays in its metadata.
+    (void)locked.execute("SET SESSION alter_algorithm='COPY'").ok();  // MariaDB 10.3 to 11.4
+    Status status = locked.execute(sql);
+    if (locked.lost()) {
+        return status;
+    }
+    (void)locked.execute("SET SESSION alter_algorithm=DEFAULT").ok();
+    RETURN_IF_ERROR(prepare_session(locked));
+    return status;
+}
+
+Status announce(Workshop& workshop, const char* what, const std::string& database,
+                const std::string& table) {
+    return workshop.listener.intent(what, {{"db", database}, {"table", table}});
+}
+
+}  // namespace
+
+Status execute_patiently(Workshop& workshop, const std::string& sql) {
+    return patiently(
+        workshop.stop, [&] { return workshop.stop.is_urgent(); },
+        [&]() -> Status {
+            ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
+            return locked->execute(sql);
+        });
+}
+
+Result<std::optional<Refusal>> make_shadow(Workshop& workshop, Plan& plan, const Options& options) {
+    ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
+    RETURN_IF_ERROR(announce(workshop, "control", plan.database, plan.names.control));
+    RETURN_IF_ERROR(
+        locked->execute(control_table_statement(plan.database, plan.names.control, plan.mark())));
+    // Names may be cut, so the table is written down as well.
+    RETURN_IF_ERROR(locked->execute(
+        fmt::format("INSERT INTO {} (kind, message) VALUES ('table', {}), ('owner', {})",
+                    qualified_name(plan.database, plan.names.control), locked->quote(plan.table),
+                    locked->quote(options.owner))));
+    RETURN_IF_ERROR(announce(workshop, "shadow", plan.database, plan.names.shadow));
+    RETURN_IF_ERROR(execute_patiently(
+        workshop,
+        fmt::format("CREATE TABLE {} LIKE {}", plan.shadow_name(), plan.original_name())));
+    if (options.default_engine) {
+        ASSIGN_OR_RETURN(const auto engine, locked->query_value("SELECT @@default_storage_engine"));
+        RETURN_IF_ERROR(locked->execute(fmt::format("ALTER TABLE {} ENGINE={}", plan.shadow_name(),
+                                                    engine.value_or("InnoDB"))));
+    }
+    for (const ChangeStatement& statement : plan.statements) {
+        const Status done = run_statement(*locked, statement.sql);
+        if (done.ok()) {
+            continue;
+        }
+        if (is_transient(done.error())) {
+            return done.error();
+        }
+        return std::optional(
+            Refusal{"statement", "the change does not work: " + done.error().message});
+    }
+    return std::optional<Refusal>();
+}
+
+Status remove_triggers(Workshop& workshop, const std::string& database,
+                       const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+        RETURN_IF_ERROR(execute_patiently(
+            workshop, "DROP TRIGGER IF EXISTS " + qualified_name(database, name)));
+    }
+    return Ok{};
+}
+
+Status remove_table(Workshop& workshop, const std::string& database, const std::string& table) {
+    RETURN_IF_ERROR(
+        execute_patiently(workshop, "DROP TABLE IF EXISTS " + qualified_name(database, table)));
+    workshop.listener.fact("dropped", {{"db", database}, {"table", table}});
+    return Ok{};
+}
+
+Status remove_all(Workshop& workshop, const std::string& database, const std::string& table) {
+    ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
+    ASSIGN_OR_RETURN(const Leftovers left, find_leftovers(*locked, database, table));
+    std::vector<std::string> triggers;
+    for (const Trigger& trigger : left.triggers) {
+        triggers.push_back(trigger.name);
+    }
+    RETURN_IF_ERROR(remove_triggers(workshop, database, triggers));
+    const Names names = names_for(table);
+    // The control table last: it is the proof that the others are ours.
+    for (const auto& [is_there, name] :
+         {std::pair(left.shadow, &names.shadow), std::pair(left.placeholder, &names.placeholder),
+          std::pair(left.control, &names.control)}) {
+        if (is_there) {
+            RETURN_IF_ERROR(remove_table(workshop, database, *name));
+        }
+    }
+    return Ok{};
+}
+
+Status make_triggers(Workshop& workshop, const TriggerSpec& spec) {
+    RETURN_IF_ERROR(workshop.listener.intent(
+        "triggers", {{"db", spec.database},
+                     {"table", spec.table},
+                     {"names", {spec.on_delete, spec.on_update, spec.on_insert}}}));
+    ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
+    RETURN_IF_ERROR(prepare_session(*locked));
+    for (const TriggerText& text : trigger_texts(spec)) {
+        RETURN_IF_ERROR(execute_patiently(workshop, create_statement(spec, text)));
+    }
+    return Ok{};
+}
+
+Status carry_counter(Workshop& workshop, const Plan& plan) {
+    ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
+    ASSIGN_OR_RETURN(const TableShape original, read_shape(*locked, plan.database, plan.table));
+    ASSIGN_OR_RETURN(const TableShape shadow,
+                     read_shape(*locked, plan.database, plan.names.shadow));
+    bool counts = false;
+    for (const Column& column : shadow.columns) {
+        counts = counts || column.auto_increment;
+    }
+    if (!counts || original.auto_increment <= shadow.auto_increment) {
+        return Ok{};
+    }
+    return execute_patiently(workshop, fmt::format("ALTER TABLE {} AUTO_INCREMENT = {}",
+                                                   plan.shadow_name(), original.auto_increment));
+}
+
+}  // namespace shift::lhm

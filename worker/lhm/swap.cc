@@ -1,0 +1,232 @@
+#include <fmt/format.h>
+
+#include "common/ddl.h"
+#include "common/text.h"
+#include "worker/lhm/conflicts.h"
+#include "worker/lhm/engine.h"
+#include "worker/lhm/leftovers.h"
+#include "worker/lhm/phase.h"
+#include "worker/lhm/planner.h"
+#include "worker/lhm/proof.h"
+#include "worker/lhm/switcher.h"
+#include "worker/lhm/way_back.h"
+#include "worker/mysql/errors.h"
+
+// The second half of Engine: the swap of a copy that is ready, what follows it, and the way back.
+// Each step is taken again after a crash: what was announced is looked for on the server first.
+
+namespace shift::lhm {
+namespace {
+
+constexpr std::chrono::seconds kAnalyzeTimeout{3600};
+constexpr std::int64_t kLateConflictsMax = 1000;
+
+}  // namespace
+
+// Enough to look at names, whatever is left of the tables.
+void Engine::adopt(const Checkpoint& from) {
+    checkpoint_ = from;
+    plan_.database = from.database;
+    plan_.table = from.table;
+    plan_.names = names_for(from.table);
+    plan_.copy_id = from.copy_id;
+    plan_.server = world_.database.server();
+}
+
+Result<Ending> Engine::swap(const Checkpoint& from) {
+    world_.listener.phase("preflight");
+    RETURN_IF_ERROR(begin());
+    adopt(from);
+    if (from.stage == Stage::kDone || from.stage == Stage::kWindow) {
+        return Ending{};
+    }
+    if (from.stage == Stage::kSwap && !from.archive.empty()) {
+        Switcher switcher(workshop_, sessions_, plan_, options_, checkpoint_, world_.clock);
+        ASSIGN_OR_RETURN(const bool happened, switcher.has_happened(from.archive));
+        if (happened) {
+            world_.listener.no_return("swap");
+            return after_swap();
+        }
+    }
+    ASSIGN_OR_RETURN(auto ended, go_on(from));
+    if (ended) {
+        return *std::move(ended);
+    }
+    if (checkpoint_.stage < Stage::kReady) {
+        return Ending{Ending::Kind::kBlocked, "not_ready",
+                      "the copy is not complete: resume it first"};
+    }
+    ASSIGN_OR_RETURN(ended, prepare_swap());
+    if (ended) {
+        return *std::move(ended);
+    }
+    world_.listener.phase("swap");
+    Switcher switcher(workshop_, sessions_, plan_, options_, checkpoint_, world_.clock);
+    auto swapped = switcher.swap(checkpoint_.archive);
+    if (!swapped.ok() || *swapped) {
+        // Nothing has changed; what was made for a way back is made again at the next try.
+        return swapped.ok() ? Result<Ending>(**swapped) : Result<Ending>(swapped.error());
+    }
+    world_.listener.no_return("swap");
+    world_.listener.remark(fmt::format("swapped {} and {}; the original is {} now", plan_.table,
+                                       plan_.names.shadow, checkpoint_.archive),
+                           LogLevel::kInfo);
+    return after_swap();
+}
+
+Result<std::optional<Ending>> Engine::prepare_swap() {
+    ASSIGN_OR_RETURN(auto ended, settle_all_conflicts());
+    if (ended) {
+        return ended;
+    }
+    world_.listener.phase("analyze");
+    {
+        // The first queries after the swap must not meet a table without statistics.
+        ASSIGN_OR_RETURN(Connection session, sessions_.open("analyze", kAnalyzeTimeout));
+        RETURN_IF_ERROR(session.execute("ANALYZE NO_WRITE_TO_BINLOG TABLE " + plan_.shadow_name()));
+    }
+    RETURN_IF_ERROR(sessions_.relock(plan_.database, plan_.table));  // that may have taken long
+    RETURN_IF_ERROR(carry_counter(workshop_, plan_));
+    if (!checkpoint_.archive.empty() && has_way_back()) {
+        RETURN_IF_ERROR(unmake_way_back(workshop_, plan_, checkpoint_.archive));
+    }
+    checkpoint_.archive = archive_name(plan_.table, world_.clock.wall());
+    checkpoint_.stage = Stage::kSwap;
+    if (has_way_back()) {
+        const auto back = reverse_plan(plan_, checkpoint_.archive);
+        if (!back.ok()) {
+            return std::optional(
+                Ending{Ending::Kind::kBlocked, "no_way_back", back.error().message});
+        }
+        checkpoint_.window_ends = iso_time(world_.clock.wall() + options_.swap.rollback_window);
+    }
+    RETURN_IF_ERROR(save());
+    if (has_way_back()) {
+        RETURN_IF_ERROR(make_way_back(workshop_, plan_, checkpoint_.archive));
+    }
+    RETURN_IF_ERROR(world_.listener.intent("swap", {{"db", plan_.database},
+                                                    {"table", plan_.table},
+                                                    {"shadow", plan_.names.shadow},
+                                                    {"old", checkpoint_.archive}}));
+    return std::optional<Ending>();
+}
+
+bool Engine::has_way_back() const {
+    return options_.swap.rollback_window.count() > 0;
+}
+
+// A write may have been refused by the new table between the last look and the RENAME. Its row is
+// in the archive; it is copied from there, or named.
+Status Engine::settle_late_conflicts() {
+    if (plan_.key.columns.empty()) {  // after a crash; the shapes are not known any more
+        return Ok{};
+    }
+    Plan late = plan_;
+    late.table = checkpoint_.archive;
+    late.names.shadow = plan_.table;
+    ASSIGN_OR_RETURN(Connection session,
+                     sessions_.open("late conflicts", std::chrono::seconds(60)));
+    ASSIGN_OR_RETURN(const auto left, settle_conflicts(session, late, kLateConflictsMax));
+    for (const Conflict& conflict : left) {
+        world_.listener.remark(
+            fmt::format("the new table lacks a row that was written in the moment of the swap and "
+                        "that it refuses: {}; it is in {}",
+                        describe(plan_, conflict), checkpoint_.archive),
+            LogLevel::kError);
+    }
+    return Ok{};
+}
+
+Result<Ending> Engine::after_swap() {
+    world_.listener.phase("clean-up");
+    RETURN_IF_ERROR(settle_late_conflicts());
+    RETURN_IF_ERROR(remove_triggers(workshop_, plan_.database, plan_.names.triggers()));
+    if (has_way_back()) {
+        // The stand-in, which got the old triggers' writes until now.
+        RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.shadow));
+        ASSIGN_OR_RETURN(Connection * locked, world_.database.locked());
+        RETURN_IF_ERROR(locked->execute(
+            fmt::format("INSERT INTO {} (kind, message) VALUES ('window', '{}'), ('archive', {})",
+                        qualified_name(plan_.database, plan_.names.control),
+                        checkpoint_.window_ends, locked->quote(checkpoint_.archive))));
+        checkpoint_.stage = Stage::kWindow;
+        RETURN_IF_ERROR(save());
+        return Ending{Ending::Kind::kDone, "window",
+                      "swapped; it can be taken back until " + checkpoint_.window_ends};
+    }
+    RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.control));
+    checkpoint_.stage = Stage::kDone;
+    RETURN_IF_ERROR(save());
+    return Ending{};
+}
+
+Result<Ending> Engine::end_window(const Checkpoint& from) {
+    RETURN_IF_ERROR(begin());
+    adopt(from);
+    RETURN_IF_ERROR(remove_triggers(workshop_, plan_.database, plan_.names.back_triggers()));
+    RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.control));
+    checkpoint_.stage = Stage::kDone;
+    RETURN_IF_ERROR(save());
+    return Ending{};
+}
+
+Result<Ending> Engine::revert(const Checkpoint& from) {
+    world_.listener.phase("preflight");
+    RETURN_IF_ERROR(begin());
+    adopt(from);
+    if (from.stage != Stage::kWindow) {
+        return Ending{Ending::Kind::kBlocked, "no_window",
+                      "there is no swap that could be taken back: it needs a rollback window"};
+    }
+    ASSIGN_OR_RETURN(Connection * look, world_.database.look());
+    ASSIGN_OR_RETURN(const auto there, table_facts(*look, from.database, from.archive));
+    if (!there) {  // an earlier revert got so far
+        return end_window(from);
+    }
+    Planner planner(change_, options_, workshop_, sessions_);
+    ASSIGN_OR_RETURN(Planned planned, planner.recover_swapped(from.copy_id, from.archive));
+    if (planned.refused) {
+        return Ending{Ending::Kind::kBlocked, planned.refused->reason, planned.refused->message};
+    }
+    plan_ = std::move(planned.plan);
+    ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(*look, plan_));
+    constexpr std::size_t kTriggers = 3;
+    if (facts.triggers.size() != kTriggers) {
+        return Ending{
+            Ending::Kind::kBlocked, "moved",
+            "the reverse triggers are not all there: writes since the swap are missing in " +
+                from.archive};
+    }
+    checkpoint_.original_sha1 = facts.original_sha1;
+    checkpoint_.shadow_sha1 = facts.shadow_sha1;
+    checkpoint_.triggers = facts.triggers;
+    checkpoint_.ledger = LedgerState{};
+    checkpoint_.end.reset();
+    ASSIGN_OR_RETURN(auto ended, run_phase(Stage::kVerify));
+    if (!ended) {
+        ASSIGN_OR_RETURN(ended, settle_all_conflicts());
+    }
+    if (ended) {
+        return *std::move(ended);
+    }
+    RETURN_IF_ERROR(carry_counter(workshop_, plan_));
+    world_.listener.phase("swap");
+    options_.swap.rollback_window = std::chrono::seconds(0);
+    const std::string aside = failed_name(from.table, world_.clock.wall());
+    RETURN_IF_ERROR(world_.listener.intent("swap", {{"db", plan_.database},
+                                                    {"table", plan_.table},
+                                                    {"shadow", from.archive},
+                                                    {"old", aside}}));
+    Switcher switcher(workshop_, sessions_, plan_, options_, checkpoint_, world_.clock);
+    ASSIGN_OR_RETURN(ended, switcher.swap(aside));
+    if (ended) {
+        return *std::move(ended);
+    }
+    world_.listener.remark(fmt::format("took the swap back: {} is the old table again, the new one "
+                                       "is {}",
+                                       from.table, aside),
+                           LogLevel::kInfo);
+    return end_window(from);
+}
+
+}  // namespace shift::lhm
