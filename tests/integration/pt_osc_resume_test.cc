@@ -15,6 +15,7 @@
 #include "common/event_log.h"
 #include "common/state_file.h"
 #include "common/text.h"
+#include "tests/integration/support/key_writers.h"
 #include "tests/integration/support/mariadb_server.h"
 #include "tests/integration/support/programs.h"
 #include "tests/integration/support/temp_dir.h"
@@ -25,154 +26,6 @@ namespace shift::testing {
 namespace {
 
 using Names = std::vector<std::string>;
-constexpr unsigned kDuplicateKey = 1062;
-constexpr unsigned kLockWaitTimeout = 1205;
-constexpr unsigned kDeadlock = 1213;
-
-// A table's key: its definition and, for a number in SQL, the values of its columns.
-struct KeyKind {
-    const char* name;
-    const char* definition;
-    const char* columns;
-    const char* values;  // of %N%
-};
-
-std::ostream& operator<<(std::ostream& out, const KeyKind& kind) {
-    return out << kind.name;
-}
-
-const KeyKind kInt = {"Int", "id INT NOT NULL AUTO_INCREMENT PRIMARY KEY", "id", "%N%"};
-const KeyKind kComposite = {"Composite",
-                            "x INT NOT NULL, y VARCHAR(10) NOT NULL, z DATE NOT NULL, "
-                            "PRIMARY KEY (x, y, z)",
-                            "x, y, z",
-                            "(%N%) DIV 50, CONCAT('k', (%N%) % 10), "
-                            "DATE_ADD('2020-01-01', INTERVAL (%N%) % 50 DIV 10 DAY)"};
-// Commas, quotes, backslashes and letters of several lengths; equal but for case is equal.
-const KeyKind kText = {
-    "Text",
-    "code VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL "
-    "PRIMARY KEY",
-    "code",
-    "CONCAT(ELT(1 + (%N%) % 6, 'a,b', 'O''Hara', 'back\\\\slash', 'Éclair', "
-    "'日本', 'tab\\t'), LPAD(%N%, 9, '0'), ELT(1 + (%N%) % 3, '', '\\\\', ','))"};
-const KeyKind kBinary = {"Binary", "id BINARY(16) NOT NULL PRIMARY KEY", "id",
-                         "UNHEX(MD5(CONCAT('x', %N%)))"};
-const KeyKind kUnique = {"UniqueOnly", "u BIGINT NOT NULL, UNIQUE KEY by_u (u)", "u", "%N% * 3"};
-
-std::string values_for(const KeyKind& kind, const std::string& number) {
-    std::string text = kind.values;
-    for (std::size_t at = text.find("%N%"); at != std::string::npos; at = text.find("%N%", at)) {
-        text.replace(at, 3, number);
-        at += number.size();
-    }
-    return text;
-}
-
-void make_table(Db& db, const KeyKind& kind, int rows) {
-    db.execute(std::string("CREATE TABLE t (") + kind.definition +
-               ", a VARCHAR(50) CHARACTER SET utf8mb4, n INT, KEY by_n (n)) ENGINE=InnoDB");
-    db.execute(std::string("INSERT INTO t (") + kind.columns + ", a, n) SELECT " +
-               values_for(kind, "seq") + ", CONCAT('row ', seq), seq % 1000 FROM seq_1_to_" +
-               std::to_string(rows));
-    db.execute("ANALYZE TABLE t");
-}
-
-// One application session: inserts, changes of values and keys, deletes, transactions of several
-// statements, one in five rolled back.
-class KeyWriter {
-  public:
-    KeyWriter(MariadbServer& server, const KeyKind& kind, int rows, std::uint64_t seed)
-        : kind_(kind), rows_(rows), thread_([this, &server, seed] { run(server, seed); }) {}
-    ~KeyWriter() { stop(); }
-    KeyWriter(const KeyWriter&) = delete;
-    KeyWriter& operator=(const KeyWriter&) = delete;
-
-    void stop() {
-        stopping_ = true;
-        if (thread_.joinable()) {
-            thread_.join();
-        }
-    }
-    int inserted() const { return inserted_; }
-    std::string error() const { return error_; }
-
-  private:
-    std::string row(std::uint64_t number) const {
-        return values_for(kind_, std::to_string(number)) + ", 'w" + std::to_string(number) +
-               " é', " + std::to_string(number % 777);
-    }
-    std::string is_row(std::uint64_t number) const {
-        return std::string("(") + kind_.columns + ") = (" +
-               values_for(kind_, std::to_string(number)) + ")";
-    }
-    // "id = 5, ..." for a change of the key.
-    std::string new_key(std::uint64_t number) const {
-        std::string text;
-        const Names columns = split(kind_.columns, ',');
-        const std::string all = values_for(kind_, std::to_string(number));
-        if (columns.size() == 1) {
-            return columns[0] + " = " + all;
-        }
-        return "x = " + std::to_string(number / 50);  // the first of three
-    }
-    void one(Db& db, std::mt19937_64& random) {
-        const std::uint64_t number = random() % (static_cast<std::uint64_t>(rows_) * 2);
-        const std::string columns = std::string("(") + kind_.columns + ", a, n)";
-        switch (random() % 6) {
-            case 0:
-                db.execute("INSERT INTO t " + columns + " VALUES (" + row(number) + ")");
-                ++inserted_;
-                break;
-            case 1:
-                db.execute("REPLACE INTO t " + columns + " VALUES (" + row(number) + ")");
-                ++inserted_;
-                break;
-            case 2:
-                db.execute("INSERT INTO t " + columns + " VALUES (" + row(number) +
-                           ") ON DUPLICATE KEY UPDATE n = n + 1, a = 'odku'");
-                ++inserted_;
-                break;
-            case 3:
-                db.execute("UPDATE t SET a = 'updated', n = n + 1 WHERE " + is_row(number));
-                break;
-            case 4:
-                db.execute("UPDATE t SET " + new_key(random() % 1'000'000) + " WHERE " +
-                           is_row(number));
-                break;
-            default:
-                db.execute("DELETE FROM t WHERE " + is_row(number));
-        }
-    }
-    void run(MariadbServer& server, std::uint64_t seed) {
-        std::mt19937_64 random(seed);
-        Db db = server.connect("shop");
-        while (!stopping_) {
-            try {
-                db.execute("BEGIN");
-                for (std::uint64_t i = 0; i <= random() % 3; ++i) {
-                    one(db, random);
-                }
-                db.execute(random() % 5 == 0 ? "ROLLBACK" : "COMMIT");
-            } catch (const SqlError& error) {
-                (void)db.try_execute("ROLLBACK");
-                if (error.number != kDuplicateKey && error.number != kLockWaitTimeout &&
-                    error.number != kDeadlock) {
-                    error_ = error.what();
-                    return;
-                }
-            }
-            std::this_thread::sleep_for(std::chrono::microseconds(random() % 2000));
-        }
-    }
-
-    const KeyKind& kind_;
-    int rows_;
-    std::atomic<bool> stopping_{false};
-    std::atomic<int> inserted_{0};
-    std::string error_;
-    std::thread thread_;
-};
 
 constexpr const char* kAlter =
     "ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 5, MODIFY a VARCHAR(80) CHARACTER SET "
@@ -228,8 +81,8 @@ class PtOscResume : public ::testing::Test {
         return "";
     }
     // A copy in the middle, stopped as a pause stops it. Everything is kept.
-    WorkerDriver stopped_copy(MigrationId id, const KeyKind& kind = kInt) {
-        make_table(db_, kind, 6000);
+    WorkerDriver stopped_copy(MigrationId id, const KeyKind& kind = kIntKey) {
+        make_keyed_table(db_, kind, 6000);
         WorkerDriver d = driver(id, 200, 0.1);
         d.start(Step::kRun);
         EXPECT_TRUE(poll_until([&] { return chunks(d) >= 5; }));
@@ -240,7 +93,7 @@ class PtOscResume : public ::testing::Test {
         return d;
     }
     // Runs it to the swap; the copy must be right whatever was met.
-    void finish_and_compare(WorkerDriver& d, const KeyKind& kind = kInt) {
+    void finish_and_compare(WorkerDriver& d, const KeyKind& kind = kIntKey) {
         EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
         EXPECT_EQ(copy_difference(kind, state(d).mig_tbl), "");
         EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
@@ -300,7 +153,7 @@ void RandomKills::one_run(const KeyKind& kind, MigrationId id, std::uint64_t see
     const int rows = sized(20'000, 300'000);
     const int chunk = sized(250, 2'000);
     kills_ = 0;
-    make_table(db_, kind, rows);
+    make_keyed_table(db_, kind, rows);
     WorkerDriver d = driver(id, chunk, 0.05);
     const int wanted = 3 + static_cast<int>(random() % 4);
     int inserted = 0;
@@ -353,7 +206,8 @@ TEST_P(RandomKills, EndWithTheSameRows) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Keys, RandomKills,
-                         ::testing::Values(kInt, kComposite, kText, kBinary, kUnique),
+                         ::testing::Values(kIntKey, kCompositeKey, kTextKey, kBinaryKey,
+                                           kUniqueOnlyKey),
                          [](const auto& one) { return std::string(one.param.name); });
 
 // ---- what a resume keeps
@@ -367,7 +221,7 @@ TEST_F(PtOscResume, CopiesAtMostTwoChunksAgainPerKill) {
     db.execute("USE shop");
     constexpr int kRows = 10'000;
     constexpr int kChunk = 200;
-    make_table(db, kInt, kRows);
+    make_keyed_table(db, kIntKey, kRows);
     WorkerDriver d(logged, dir_, 50, kAlter, "t");
     d.job.pt_osc_path = small_step_pt_osc(dir_.path(), kChunk, 0.02);
     int kills = 0;
@@ -429,12 +283,12 @@ TEST_F(PtOscResume, GoesOnOnAnotherHostFromTheStateFileAlone) {
     second.start_with_api_state(Step::kRun, carried);
     EXPECT_EQ(second.finish().at("outcome"), "copied");
     EXPECT_NE(remark(second, "going on with the copy after"), "");
-    EXPECT_EQ(copy_difference(kInt, state(second).mig_tbl), "");
+    EXPECT_EQ(copy_difference(kIntKey, state(second).mig_tbl), "");
     EXPECT_EQ(second.outcome_of(Step::kRename), "completed");
 }
 
 TEST_F(PtOscResume, ACopiedTableIsNotCopiedAgain) {
-    make_table(db_, kInt, 500);
+    make_keyed_table(db_, kIntKey, 500);
     WorkerDriver d = driver(54, 100, 0);
     ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
     const auto before = chunks(d);
@@ -445,7 +299,7 @@ TEST_F(PtOscResume, ACopiedTableIsNotCopiedAgain) {
 }
 
 TEST_F(PtOscResume, ATableOfOneChunkCanBeResumed) {
-    make_table(db_, kInt, 50);
+    make_keyed_table(db_, kIntKey, 50);
     WorkerDriver d(server_, dir_, 55, kAlter, "t");
     d.job.enable_trash = false;
     d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 1000, 0);
@@ -552,11 +406,11 @@ TEST_F(PtOscResume, AUsersNewTriggerStopsTheResumeAndLosesNothing) {
     db_.execute("DROP TRIGGER mine");
     EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
     EXPECT_NE(remark(d, "going on with the copy after"), "");
-    EXPECT_EQ(copy_difference(kInt, "_67_t_new"), "");
+    EXPECT_EQ(copy_difference(kIntKey, "_67_t_new"), "");
 }
 
 TEST_F(PtOscResume, AnAlteredOriginalDuringTheCopyIsNotCalledCopied) {
-    make_table(db_, kInt, 4000);
+    make_keyed_table(db_, kIntKey, 4000);
     WorkerDriver d = driver(68, 200, 0.1);
     d.start(Step::kRun);
     ASSERT_TRUE(poll_until([&] { return chunks(d) >= 3; }));
@@ -568,7 +422,7 @@ TEST_F(PtOscResume, AnAlteredOriginalDuringTheCopyIsNotCalledCopied) {
 }
 
 TEST_F(PtOscResume, ATriggerMadeAgainAfterTheCopyPreventsTheSwap) {
-    make_table(db_, kInt, 500);
+    make_keyed_table(db_, kIntKey, 500);
     WorkerDriver d = driver(73, 200, 0);
     ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
     const auto rows = db_.rows("SHOW CREATE TRIGGER pt_osc_shop_t_ins");
@@ -584,7 +438,7 @@ TEST_F(PtOscResume, ATriggerMadeAgainAfterTheCopyPreventsTheSwap) {
 }
 
 TEST_F(PtOscResume, DuplicatesAreShownAndNeverLost) {
-    make_table(db_, kInt, 500);
+    make_keyed_table(db_, kIntKey, 500);
     db_.execute("UPDATE t SET a = 'same' WHERE id IN (7, 8, 9)");
     WorkerDriver d = driver(74, 200, 0, "ALTER TABLE t ADD UNIQUE KEY only_one (a)");
     for (const Step step : {Step::kPrepare, Step::kRun}) {
@@ -600,7 +454,7 @@ TEST_F(PtOscResume, DuplicatesAreShownAndNeverLost) {
 
 // A new table that was made for an ALTER that failed is found again.
 TEST_F(PtOscResume, AFailedAlterAtTheRunLeavesNothingBehind) {
-    make_table(db_, kInt, 500);
+    make_keyed_table(db_, kIntKey, 500);
     WorkerDriver d = driver(75, 200, 0, "ALTER TABLE t DROP COLUMN gone");
     d.job.runtype = Runtype::kNoCheckAlter;
     const Json outcome = d.run(Step::kRun);
@@ -614,7 +468,7 @@ TEST_F(PtOscResume, AFailedAlterAtTheRunLeavesNothingBehind) {
 
 // A load that goes away again costs no copied row and no person.
 TEST_F(PtOscResume, ACriticalLoadIsWaitedOutAndTheCopyGoesOn) {
-    make_table(db_, kInt, 6000);
+    make_keyed_table(db_, kIntKey, 6000);
     WorkerDriver d = driver(76, 200, 0.1);
     d.job.options.max_threads_running = 4;
     d.start(Step::kRun);
@@ -674,7 +528,7 @@ TEST_F(PtOscResume, AServerThatWasNotDurableIsCopiedFromTheFirstRow) {
             Db db = server.connect();
             db.execute("CREATE DATABASE shop");
             db.execute("USE shop");
-            make_table(db, kInt, 6000);
+            make_keyed_table(db, kIntKey, 6000);
         }
         WorkerDriver d(server, dir_, durable ? 71 : 72, kAlter, "t");
         d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0.05);
@@ -713,7 +567,7 @@ class SquareStandIn : public PtOscResume {
         return std::string(SHIFT_SOURCE_ROOT) + "/tests/stand_ins/square_pt_osc.pl";
     }
     WorkerDriver stopped(MigrationId id) {
-        make_table(db_, kInt, 6000);
+        make_keyed_table(db_, kIntKey, 6000);
         WorkerDriver d = square_driver(id);
         d.start(Step::kRun);
         EXPECT_TRUE(poll_until([&] { return !d.state_file().empty() && !state(d).row.empty(); }))
@@ -737,7 +591,7 @@ TEST_F(SquareStandIn, GoesOnFromItsOwnStateFileWithTodaysOptions) {
     }));
     EXPECT_EQ(d.finish().at("outcome"), "copied");
     EXPECT_NE(remark(d, "going on with the copy"), "");
-    EXPECT_EQ(copy_difference(kInt, state(d).mig_tbl), "");
+    EXPECT_EQ(copy_difference(kIntKey, state(d).mig_tbl), "");
     EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
     EXPECT_EQ(db_.tables("shop"), Names{"t"});
 }
@@ -747,14 +601,14 @@ TEST_F(SquareStandIn, AFileThatAKillTruncatedIsNotTheOneGoneOnWith) {
     spit(d.job.files_dir + "square-state.yaml", "");
     EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
     EXPECT_NE(remark(d, "going on with the copy"), "");
-    EXPECT_EQ(copy_difference(kInt, state(d).mig_tbl), "");
+    EXPECT_EQ(copy_difference(kIntKey, state(d).mig_tbl), "");
 }
 
 TEST_F(SquareStandIn, KillsAtAnyMomentEndWithTheSameRows) {
-    make_table(db_, kInt, 6000);
+    make_keyed_table(db_, kIntKey, 6000);
     std::mt19937_64 random(base_seed());
     WorkerDriver d = square_driver(92);
-    KeyWriter writer(server_, kInt, 6000, random());
+    KeyWriter writer(server_, kIntKey, 6000, random());
     for (int kill = 0; kill < 4; ++kill) {
         d.start(Step::kRun);
         (void)poll_until([&] { return !d.worker().running(); }, milliseconds(random() % 1500));
@@ -769,7 +623,7 @@ TEST_F(SquareStandIn, KillsAtAnyMomentEndWithTheSameRows) {
     EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
     writer.stop();
     EXPECT_EQ(writer.error(), "");
-    EXPECT_EQ(copy_difference(kInt, state(d).mig_tbl), "");
+    EXPECT_EQ(copy_difference(kIntKey, state(d).mig_tbl), "");
     EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
 }
 
@@ -782,12 +636,12 @@ TEST_F(SquareStandIn, AStateFileFromTheApiIsNeverLoadedByTheTool) {
     second.start_with_api_state(Step::kRun, carried);
     EXPECT_EQ(second.finish().at("outcome"), "copied");
     EXPECT_NE(remark(second, "never loaded"), "");
-    EXPECT_EQ(copy_difference(kInt, state(second).mig_tbl), "");
+    EXPECT_EQ(copy_difference(kIntKey, state(second).mig_tbl), "");
 }
 
 TEST_F(SquareStandIn, CancelAndRenameNeedOnlyTheStateFile) {
     for (const bool swap : {true, false}) {
-        make_table(db_, kInt, 2000);
+        make_keyed_table(db_, kIntKey, 2000);
         WorkerDriver first = square_driver(swap ? 95 : 96);
         ASSERT_EQ(first.outcome_of(Step::kRun), "copied");
         const std::string carried = first.state_file();
@@ -803,7 +657,7 @@ TEST_F(SquareStandIn, CancelAndRenameNeedOnlyTheStateFile) {
 }
 
 TEST_F(PtOscResume, AToolThatRefusesThePluginCopiesWithoutIt) {
-    make_table(db_, kInt, 500);
+    make_keyed_table(db_, kIntKey, 500);
     WorkerDriver d(server_, dir_, 80, kAlter, "t");
     d.job.enable_trash = false;
     // One of the subs our plugin needs is gone, as in a version nobody tried.
@@ -829,9 +683,9 @@ TEST_P(PtOscMatrix, GoesOnAfterKills) {
         GTEST_SKIP() << "pt-online-schema-change " << GetParam()
                      << " is not there (PT_OSC_MATRIX=folder)";
     }
-    for (const KeyKind* kind : {&kInt, &kComposite, &kText, &kUnique}) {
+    for (const KeyKind* kind : {&kIntKey, &kCompositeKey, &kTextKey, &kUniqueOnlyKey}) {
         SCOPED_TRACE(kind->name);
-        make_table(db_, *kind, 6000);
+        make_keyed_table(db_, *kind, 6000);
         WorkerDriver d(server_, dir_, 100 + (MigrationId(kind->name[0])), kAlter, "t");
         d.job.enable_trash = false;
         d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0.05, tool);
