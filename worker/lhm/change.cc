@@ -92,7 +92,8 @@ Result<std::string> add_index(const ChangeStep& step, const TableShape& shape,
                        quote_identifier(name), table, columns);
 }
 
-// By name, else the index over exactly these columns in this order, else LHM's name for them.
+// By name, else the index over exactly these columns in this order, else one that is called as the
+// only word says, else LHM's name for the columns.
 std::string removed_index(const ChangeStep& step, const TableShape& shape) {
     if (!step.name.empty()) {
         return step.name;
@@ -108,7 +109,11 @@ std::string removed_index(const ChangeStep& step, const TableShape& shape) {
             return index.name;
         }
     }
-    return default_index_name(shape.name, wanted);
+    const bool is_name =
+        wanted.size() == 1 &&
+        std::any_of(shape.indexes.begin(), shape.indexes.end(),
+                    [&wanted](const Index& index) { return iequals_ascii(index.name, wanted[0]); });
+    return is_name ? wanted[0] : default_index_name(shape.name, wanted);
 }
 
 // The definition of a column as SHOW CREATE TABLE has it, without name and comma: for servers that
