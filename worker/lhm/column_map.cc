@@ -234,6 +234,11 @@ std::optional<ShadowKey> shadow_key(const CopyKey& key, const ColumnMap& map,
         if (!made) {
             return std::nullopt;
         }
+        // A number that becomes text is not found by the number any more; an ENUM is by its number.
+        if (made->kind != column.kind ||
+            (column.kind == ValueKind::kEnum && !is_order_kept(*pair))) {
+            return std::nullopt;
+        }
         found.same_order = found.same_order && is_order_kept(*pair);
         found.key.columns.push_back(*std::move(made));
         names.push_back(pair->to.name);

@@ -17,11 +17,11 @@ constexpr std::size_t kWarningKindsMax = 50;
 // Statement is not safe for statement-based replication: says nothing about the rows.
 constexpr std::string_view kUnsafeStatement = "1592";
 
-Error row_error(const Plan& plan, const KeyValue& key, const Error& why) {
+Error row_error(const Plan& plan, const KeyValue& key, const std::string& why, int native) {
     return Error{Errc::kInvalidArgument,
                  fmt::format("row {} of {} cannot be copied: {}", key_text(plan.key, key),
-                             plan.original_name(), why.message),
-                 why.native};
+                             plan.original_name(), why),
+                 native};
 }
 
 }  // namespace
@@ -134,8 +134,8 @@ Status Copier::check_missing(Connection& connection, const Range& range) {
     const KeyValue key = key_of(rows[0]);
     // The server's own words, which name the value and the key.
     const Status again = connection.execute(copy_row_statement(plan_, key));
-    return row_error(plan_, key,
-                     again.ok() ? Error{Errc::kInvalidArgument, "it was left out"} : again.error());
+    return again.ok() ? row_error(plan_, key, "it was left out", 0)
+                      : row_error(plan_, key, connection.server_words(), again.error().native);
 }
 
 Status Copier::check_warnings(Connection& connection, unsigned count, const Range& range) {
@@ -233,7 +233,8 @@ Error Copier::with_row(Connection& connection, const Range& range, Error error) 
         return error;
     }
     const Status tried = connection.execute(copy_row_statement(plan_, key_of((*key)[0])));
-    return row_error(plan_, key_of((*key)[0]), tried.ok() ? error : tried.error());
+    return row_error(plan_, key_of((*key)[0]),
+                     tried.ok() ? error.message : connection.server_words(), error.native);
 }
 
 }  // namespace shift::lhm

@@ -72,18 +72,19 @@ class Trial {
         if (!is_data_error(tried.error())) {
             return std::move(tried).error();
         }
-        Error why = tried.error();
+        std::string why = connection_.server_words();
         while (rows > 1) {
             ASSIGN_OR_RETURN(const auto middle, connection_.query(find_end_statement(
                                                     plan_, range.after, range.up_to, rows / 2)));
             if (middle.empty()) {
-                break;
+                rows /= 2;
+                continue;
             }
             Range first = range;
             first.up_to = key_of(middle[0]);
             const Status half = insert(first);
             (half.ok() ? range.after : range.up_to) = first.up_to;
-            why = half.ok() ? why : half.error();
+            why = half.ok() ? why : connection_.server_words();
             rows = half.ok() ? rows - rows / 2 : rows / 2;
             RETURN_IF_ERROR(connection_.execute("TRUNCATE TABLE " + trial_));
         }
@@ -91,7 +92,7 @@ class Trial {
                          connection_.query(find_end_statement(plan_, range.after, range.up_to, 1)));
         const std::string where =
             key.empty() ? "a row" : "row " + key_text(plan_.key, key_of(key[0]));
-        return std::optional(Error{Errc::kInvalidArgument, where + ": " + why.message});
+        return std::optional(Error{Errc::kInvalidArgument, where + ": " + why});
     }
 
   private:

@@ -35,7 +35,7 @@ Engine::Engine(World world, Change change, Options options)
 Status Engine::begin() {
     RETURN_IF_ERROR(world_.database.open());
     RETURN_IF_ERROR(world_.database.lock(change_.database, change_.table));
-    sessions_.expect(world_.database.server());
+    sessions_.expect(world_.database.server(), change_.database);
     ASSIGN_OR_RETURN(Connection * locked, world_.database.locked());
     return prepare_session(*locked);
 }

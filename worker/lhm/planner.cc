@@ -191,19 +191,19 @@ Status Planner::choose_threads(Connection& look, Plan& plan) {
     return Ok{};
 }
 
-Result<std::optional<Refusal>> Planner::check_filter(Connection& look, const Plan& plan) {
+Result<std::optional<Refusal>> Planner::check_filter(const Plan& plan) {
     if (plan.filter.empty()) {
         return std::optional<Refusal>();
     }
-    const Status explained = look.execute("EXPLAIN " + copy_range_statement(plan, Range{}));
+    ASSIGN_OR_RETURN(Connection session, sessions_.open("filter check", std::chrono::seconds(60)));
+    const Status explained = session.execute("EXPLAIN " + copy_range_statement(plan, Range{}));
     if (explained.ok()) {
         return std::optional<Refusal>();
     }
-    if (look.lost()) {
+    if (session.lost()) {
         return explained.error();
     }
-    return std::optional(
-        Refusal{"filter", "the filter does not work: " + explained.error().message});
+    return std::optional(Refusal{"filter", "the filter does not work: " + session.server_words()});
 }
 
 // From both shapes and the statements.
@@ -237,7 +237,7 @@ Result<std::optional<Refusal>> Planner::finish(Plan& plan) {
     RETURN_IF_ERROR(choose_threads(*look, plan));
     ASSIGN_OR_RETURN(auto refused, check_shadow(*look, plan));
     if (!refused) {
-        ASSIGN_OR_RETURN(refused, check_filter(*look, plan));
+        ASSIGN_OR_RETURN(refused, check_filter(plan));
     }
     return refused;
 }

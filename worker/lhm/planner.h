@@ -40,7 +40,7 @@ class Planner {
     std::optional<Refusal> map_and_choose(Plan& plan);
     std::optional<Refusal> choose_key(Plan& plan);
     Status choose_threads(Connection& look, Plan& plan);
-    Result<std::optional<Refusal>> check_filter(Connection& look, const Plan& plan);
+    Result<std::optional<Refusal>> check_filter(const Plan& plan);
 
     const Change& change_;
     const Options& options_;

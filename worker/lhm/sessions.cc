@@ -14,9 +14,10 @@ constexpr std::chrono::seconds kTryEvery{1};
 
 }  // namespace
 
-void Sessions::expect(const ServerIdentity& server) {
+void Sessions::expect(const ServerIdentity& server, const std::string& database) {
     const std::lock_guard lock(mutex_);
     expected_ = server;
+    default_database_ = database;
 }
 
 Status Sessions::check(Connection& connection) {
@@ -53,6 +54,14 @@ Result<Connection> Sessions::open(const std::string& role, std::chrono::seconds 
     ASSIGN_OR_RETURN(Connection connection, database_.connect(role, read_timeout));
     RETURN_IF_ERROR(check(connection));
     RETURN_IF_ERROR(prepare_session(connection));
+    std::string database;
+    {
+        const std::lock_guard lock(mutex_);
+        database = default_database_;
+    }
+    if (!database.empty()) {  // filters and queries of people name tables without theirs
+        RETURN_IF_ERROR(connection.use_database(database));
+    }
     return connection;
 }
 

@@ -21,8 +21,8 @@ class Sessions {
     Sessions(Database& database, const RetryOptions& retry, StopRequest& stop, Listener& listener)
         : database_(database), retry_(retry), stop_(stop), listener_(listener) {}
 
-    // From here on only this server will do.
-    void expect(const ServerIdentity& server);
+    // From here on only this server will do, and sessions are in this database.
+    void expect(const ServerIdentity& server, const std::string& database);
 
     // One try, with the engine's settings. Errors: kConflict - another server answered, or this one
     // takes no writes any more; as errc_of_mysql().
@@ -57,6 +57,7 @@ class Sessions {
     std::atomic<int> outages_{0};
     std::mutex mutex_;  // guards what follows
     std::optional<ServerIdentity> expected_;
+    std::string default_database_;
     bool is_out_ = false;
 };
 

@@ -10,11 +10,12 @@ namespace shift::lhm {
 namespace {
 
 // Statements of people run as they would on the table itself.
-Status run_statement(Connection& locked, const std::string& sql) {
+Status run_statement(Connection& locked, const std::string& sql, std::string& words) {
     RETURN_IF_ERROR(locked.use_server_sql_mode());
     // An empty table is copied in no time, and nothing of an instant change stays in its metadata.
     (void)locked.execute("SET SESSION alter_algorithm='COPY'").ok();  // MariaDB 10.3 to 11.4
     Status status = locked.execute(sql);
+    words = status.ok() ? "" : locked.server_words();
     if (locked.lost()) {
         return status;
     }
@@ -59,15 +60,16 @@ Result<std::optional<Refusal>> make_shadow(Workshop& workshop, Plan& plan, const
                                                     engine.value_or("InnoDB"))));
     }
     for (const ChangeStatement& statement : plan.statements) {
-        const Status done = run_statement(*locked, statement.sql);
+        std::string words;
+        const Status done = run_statement(*locked, statement.sql, words);
         if (done.ok()) {
             continue;
         }
         if (is_transient(done.error())) {
             return done.error();
         }
-        return std::optional(
-            Refusal{"statement", "the change does not work: " + done.error().message});
+        return std::optional(Refusal{
+            "statement", fmt::format("the change does not work: {}: {}", statement.sql, words)});
     }
     return std::optional<Refusal>();
 }

@@ -165,8 +165,8 @@ Status Connection::prepare_session() {
 
 Error Connection::last_error(std::string_view doing) {
     const unsigned native = mysql_errno(handle_.get());
-    Error error{errc_of_mysql(native),
-                fmt::format("{}: {} ({})", doing, mysql_error(handle_.get()), native),
+    server_words_ = fmt::format("{} ({})", mysql_error(handle_.get()), native);
+    Error error{errc_of_mysql(native), fmt::format("{}: {}", doing, server_words_),
                 static_cast<int>(native)};
     if (is_lost_connection(error)) {
         lost_ = true;

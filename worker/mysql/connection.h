@@ -74,6 +74,8 @@ class Connection {
     // Of the last statement.
     std::uint64_t affected_rows() const;
     unsigned warning_count() const;
+    // The server's own words of the last failure, with its number: without the statement.
+    const std::string& server_words() const { return server_words_; }
 
     Status ping();
     Status use_database(const std::string& database);
@@ -102,6 +104,7 @@ class Connection {
     std::uint64_t thread_id_ = 0;
     std::string tag_;
     std::string version_;
+    std::string server_words_;
     bool folds_case_ = false;
     bool is_mariadb_ = false;
     bool lost_ = false;
