@@ -77,6 +77,7 @@ void LhmKills::one_run(const KeyKind& kind, std::uint64_t seed) {
     int kills = 0;
     int runs = 0;
     int deadlocks = 0;
+    int inserted = 0;
     {
         KeyWriter first(server_, kind, rows, seed + 1);
         KeyWriter second(server_, kind, rows, seed + 2);
@@ -122,6 +123,7 @@ void LhmKills::one_run(const KeyKind& kind, std::uint64_t seed) {
             writer->stop();
             EXPECT_EQ(writer->error(), "");
             deadlocks += writer->deadlocks();
+            inserted += writer->inserted();
         }
     }
     EXPECT_GE(kills, 3) << "the copy was faster than the kills";
@@ -138,7 +140,8 @@ void LhmKills::one_run(const KeyKind& kind, std::uint64_t seed) {
                              "SELECT " + list + " FROM " + archive + " ORDER BY " + kind.columns),
               "");
     std::cout << kind.name << " SHIFT_SEED=" << seed << ": " << kills << " kills, " << runs
-              << " runs, " << deadlocks << " deadlocks of the writers" << std::endl;
+              << " runs, " << inserted << " inserts beside it, " << deadlocks
+              << " deadlocks of the writers" << std::endl;
     db_.execute("DROP TABLE t, " + quote_name(archive));
 }
 

@@ -43,12 +43,4 @@ Status ChunkSize::back_off() {
     return Ok{};
 }
 
-void ChunkSize::halve() {
-    const std::lock_guard lock(mutex_);
-    rows_per_s_ /= 2;
-    if (options_.target.count() != 0) {
-        rows_ = std::max(rows_ / 2, options_.rows_min);
-    }
-}
-
 }  // namespace shift::lhm

@@ -28,8 +28,6 @@ class ChunkSize {
     // The server cannot take a chunk of that many rows (its binary log cache is full): fewer from
     // here on, for good. Errors: kInvalidArgument - it cannot be smaller.
     Status back_off();
-    // Locks were in the way: fewer rows for now.
-    void halve();
 
   private:
     const Options options_;

@@ -13,6 +13,10 @@ namespace {
 
 // Lock waits of one chunk in a row before people are told who holds the locks.
 constexpr int kTellLocksAfter = 8;
+// So few rows are waited for when they are locked: who needs one of those that we have by then
+// waits as long. Fewer would be gentler, and never get done where the application locks all the
+// time.
+constexpr std::int64_t kRowsToWaitFor = 32;
 constexpr std::size_t kWarningKindsMax = 50;
 // Statement is not safe for statement-based replication: says nothing about the rows.
 constexpr std::string_view kUnsafeStatement = "1592";
@@ -55,11 +59,11 @@ Result<std::optional<KeyValue>> find_range_end(Hand& hand, const Plan& plan,
 Status Copier::copy(Hand& hand, const Range& range) {
     Range rest = range;
     Tries tries(options_.retry, "Chunk", hand.stop, listener_);
-    int lock_times = 0;
+    LockTrouble locks;
     while (!hand.stop.reason()) {
         hand.throttle.wait();
         Range chunk = rest;
-        const std::int64_t rows = size_.rows();
+        const std::int64_t rows = locks.rows(size_.rows());
         if (rest.rows == 0 || rest.rows > rows) {  // not measured, or chunks became smaller
             ASSIGN_OR_RETURN(auto end, find_range_end(hand, plan_, options_.retry, listener_,
                                                       rest.after, rest.up_to, rows));
@@ -68,15 +72,15 @@ Status Copier::copy(Hand& hand, const Range& range) {
         const auto begun = std::chrono::steady_clock::now();
         Result<Chunk> copied = Error{};
         if (auto session = hand.session(); session.ok()) {
-            copied = copy_chunk(**session, chunk);
+            copied = copy_chunk(**session, chunk, rows <= kRowsToWaitFor);
         } else {
             copied = std::move(session).error();
         }
         if (!copied.ok()) {
-            RETURN_IF_ERROR(after_failure(hand, copied.error(), tries, lock_times));
+            RETURN_IF_ERROR(after_failure(hand, copied.error(), tries, locks));
             continue;
         }
-        lock_times = 0;
+        locks.succeeded();
         tally_.rows += copied->rows;
         ++tally_.chunks;
         size_.took(copied->rows, std::chrono::steady_clock::now() - begun);
@@ -93,9 +97,11 @@ Status Copier::copy(Hand& hand, const Range& range) {
     return Error{Errc::kUnavailable, "stopped"};
 }
 
-Result<Copier::Chunk> Copier::copy_chunk(Connection& connection, const Range& range) {
+Result<Copier::Chunk> Copier::copy_chunk(Connection& connection, const Range& range, bool waits) {
+    RETURN_IF_ERROR(connection.execute(
+        fmt::format("SET SESSION innodb_lock_wait_timeout={}", plan_.flavour.row_lock_wait_s())));
     RETURN_IF_ERROR(connection.execute("START TRANSACTION"));
-    auto chunk = insert_chunk(connection, range);
+    auto chunk = insert_chunk(connection, range, waits);
     if (chunk.ok()) {
         RETURN_IF_ERROR(connection.execute("COMMIT"));
         return chunk;
@@ -107,9 +113,10 @@ Result<Copier::Chunk> Copier::copy_chunk(Connection& connection, const Range& ra
     return is_data_error(error) ? with_row(connection, range, std::move(error)) : error;
 }
 
-Result<Copier::Chunk> Copier::insert_chunk(Connection& connection, const Range& range) {
+Result<Copier::Chunk> Copier::insert_chunk(Connection& connection, const Range& range, bool waits) {
     Chunk chunk;
-    ASSIGN_OR_RETURN(const auto count, connection.query_value(lock_range_statement(plan_, range)));
+    ASSIGN_OR_RETURN(const auto count,
+                     connection.query_value(lock_range_statement(plan_, range, waits)));
     chunk.rows = to_int(count);
     if (chunk.rows == 0) {
         return chunk;
@@ -170,7 +177,7 @@ Status Copier::check_warnings(Connection& connection, unsigned count, const Rang
     return Ok{};
 }
 
-Status Copier::after_failure(Hand& hand, const Error& error, Tries& tries, int& lock_times) {
+Status Copier::after_failure(Hand& hand, const Error& error, Tries& tries, LockTrouble& locks) {
     if (hand.stop.reason()) {
         return error;
     }
@@ -189,11 +196,11 @@ Status Copier::after_failure(Hand& hand, const Error& error, Tries& tries, int& 
         return Ok{};
     }
     if (is_lock_trouble(error) && !options_.retry.count_lock_waits) {
-        size_.halve();
-        if (++lock_times == kTellLocksAfter && hand.connection) {
+        locks.failed();
+        if (locks.in_a_row == kTellLocksAfter && hand.connection) {
             tell_blockers(*hand.connection);
         }
-        hand.stop.wait_for(lock_pause(lock_times));
+        hand.stop.wait_for(lock_pause(locks.in_a_row));
         return Ok{};
     }
     return tries.again(error) ? Status(Ok{}) : Status(error);
@@ -208,7 +215,7 @@ void Copier::tell_blockers(Connection& connection) {
 }
 
 Error Copier::with_row(Connection& connection, const Range& range, Error error) {
-    const auto counted = connection.query_value(lock_range_statement(plan_, range));
+    const auto counted = connection.query_value(lock_range_statement(plan_, range, true));
     std::int64_t rows = counted.ok() ? to_int(*counted) : 0;
     Range half = range;  // halved until one row is left that does not go
     while (rows > 1) {

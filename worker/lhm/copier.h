@@ -24,9 +24,10 @@ Result<std::optional<KeyValue>> find_range_end(Hand& hand, const Plan& plan,
                                                std::int64_t rows);
 
 // Copies ranges, chunk by chunk, each in a transaction of its own:
-//   lock the original's rows (shared) and count them; INSERT .. SELECT without waiting; COMMIT.
-// Locks and deadlocks are met with a smaller chunk and a pause; a row that the new table refuses
-// ends the copy and is named. Used by all hands of a crew.
+//   lock the original's rows (shared) and count them; INSERT .. SELECT; COMMIT.
+// Neither waits for a lock while it holds others: an application would wait behind it. Locks in the
+// way are met with a smaller chunk and a pause, down to a row or two that are waited for. A row
+// that the new table refuses ends the copy and is named. Used by all hands of a crew.
 class Copier {
   public:
     Copier(const Plan& plan, const Options& options, ChunkSize& size, CrewTally& tally,
@@ -38,15 +39,33 @@ class Copier {
     Status copy(Hand& hand, const Range& range);
 
   private:
+    // Locks in the way are met with half the rows, again and again; each success doubles them.
+    struct LockTrouble {
+        int halvings = 0;
+        int in_a_row = 0;
+        void failed() {
+            constexpr int kHalvingsMax = 20;
+            halvings += halvings < kHalvingsMax ? 1 : 0;
+            ++in_a_row;
+        }
+        void succeeded() {
+            halvings -= halvings > 0 ? 1 : 0;
+            in_a_row = 0;
+        }
+        std::int64_t rows(std::int64_t wanted) const {
+            const std::int64_t left = wanted >> halvings;
+            return left > 0 ? left : 1;
+        }
+    };
     struct Chunk {
         std::int64_t rows = 0;  // of the original in the range
         std::int64_t inserted = 0;
     };
-    Result<Chunk> copy_chunk(Connection& connection, const Range& range);
-    Result<Chunk> insert_chunk(Connection& connection, const Range& range);
+    Result<Chunk> copy_chunk(Connection& connection, const Range& range, bool waits);
+    Result<Chunk> insert_chunk(Connection& connection, const Range& range, bool waits);
     Status check_warnings(Connection& connection, unsigned count, const Range& range);
     Status check_missing(Connection& connection, const Range& range);
-    Status after_failure(Hand& hand, const Error& error, class Tries& tries, int& lock_times);
+    Status after_failure(Hand& hand, const Error& error, class Tries& tries, LockTrouble& locks);
     // `error` with the first row of the range that the new table refuses.
     Error with_row(Connection& connection, const Range& range, Error error);
     void tell_blockers(Connection& connection);

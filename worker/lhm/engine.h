@@ -82,6 +82,7 @@ class Engine {
     Result<Ending> start_anew();
     Result<std::optional<Ending>> go_on(const Checkpoint& from);
     Status find_bounds();
+    Result<std::optional<Ending>> make_measured_triggers();
     Result<Ending> run_to_ready();
     Result<std::optional<Ending>> run_phase(Stage stage);
     Result<std::optional<Ending>> compare_counts();

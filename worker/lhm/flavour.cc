@@ -22,6 +22,10 @@ std::string ServerFlavour::share_lock_nowait() const {
     return share_lock() + (has_nowait ? " NOWAIT" : "");
 }
 
+std::string ServerFlavour::share_lock_patient() const {
+    return share_lock() + (is_mariadb && version >= 100300 ? " WAIT 1" : "");
+}
+
 bool ServerFlavour::renames_columns() const {
     return is_mariadb ? version >= 100502 : version >= 80000;
 }

@@ -16,6 +16,11 @@ struct ServerFlavour {
     // Ends a locking read that shares. NOWAIT: MariaDB 10.3, MySQL 8.0.
     std::string share_lock() const;
     std::string share_lock_nowait() const;
+    // The same waiting for a second at most, in a session that does not wait otherwise.
+    std::string share_lock_patient() const;
+    // Seconds a session of the copy waits for row locks: none on MariaDB (10.3); MySQL allows 1 at
+    // the least.
+    int row_lock_wait_s() const { return is_mariadb && version >= 100300 ? 0 : 1; }
     // ALTER TABLE ... RENAME COLUMN: MariaDB 10.5.2, MySQL 8.0.
     bool renames_columns() const;
     // RENAME TABLE works while the session holds the tables by LOCK TABLES (MySQL 8.0.13; on

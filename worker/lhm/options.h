@@ -87,6 +87,9 @@ struct Options {
     ConflictPolicy conflicts = ConflictPolicy::kRecord;
     // How long a conflict is waited with, for the application may put it right.
     std::chrono::seconds conflict_patience{30};
+    // How many times dearer a write of the application may become by the triggers; beyond, they are
+    // taken away again. 0 = whatever it costs.
+    double write_cost_max = 0;
     bool default_engine = false;  // the shadow gets the server's default engine
     bool verify = true;
     // Before the first chunk, once a second and before the swap: stops unless it gives a number

@@ -23,6 +23,7 @@ constexpr std::chrono::milliseconds kTurn{50};
 constexpr std::chrono::seconds kLookEvery{1};
 constexpr std::chrono::milliseconds kReportEvery{1000};
 constexpr std::chrono::seconds kSaveEvery{2};
+constexpr std::chrono::seconds kProbeEvery{5};
 constexpr std::int64_t kConflictsAtOnce = 100;
 constexpr std::chrono::milliseconds kVerifyTarget{200};
 constexpr std::int64_t kVerifyRowsMax = 50'000;
@@ -204,7 +205,32 @@ Result<std::optional<Ending>> Phase::look(const Throttle& throttle) {
                                             value.value_or("NULL")});
         }
     }
+    ASSIGN_OR_RETURN(auto ended, look_at_account());
+    if (ended) {
+        return ended;
+    }
     return look_at_conflicts(*look);
+}
+
+// The triggers work with our account's rights: when it is gone, every write of the application
+// fails (1449). Sessions that are open keep their rights, so the triggers can still be taken away.
+Result<std::optional<Ending>> Phase::look_at_account() {
+    const Time now = std::chrono::steady_clock::now();
+    if (now - probed_ < kProbeEvery) {
+        return std::optional<Ending>();
+    }
+    probed_ = now;
+    const auto probe = engine_.world_.database.connect("account probe", std::chrono::seconds(10));
+    if (probe.ok() || !is_access_denied(probe.error())) {
+        return std::optional<Ending>();
+    }
+    RETURN_IF_ERROR(
+        remove_triggers(engine_.workshop_, engine_.plan_.database, engine_.plan_.names.triggers()));
+    return std::optional(Ending{
+        Ending::Kind::kBlocked, "account_gone",
+        fmt::format("our account may not connect any more ({}), and the triggers work with its "
+                    "rights: they were taken away so that the application can write; begin anew",
+                    probe.error().message)});
 }
 
 Result<std::optional<Ending>> Phase::look_at_conflicts(Connection& look) {

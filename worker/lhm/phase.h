@@ -30,6 +30,7 @@ class Phase {
     Result<std::optional<Ending>> watch(Crew& crew, Throttle& throttle);
     Result<std::optional<Ending>> look(const Throttle& throttle);
     Result<std::optional<Ending>> look_at_conflicts(Connection& look);
+    Result<std::optional<Ending>> look_at_account();
     Status recover_lock();
     void report(const Throttle& throttle, bool final);
     Status keep_checkpoint();
@@ -48,6 +49,7 @@ class Phase {
     Time looked_{};
     Time reported_{};
     Time saved_{};
+    Time probed_{};
     int outages_ = 0;
     std::optional<Time> conflict_since_;
     VerifyResult verified_;

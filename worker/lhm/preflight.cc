@@ -161,6 +161,10 @@ Result<std::optional<Refusal>> check_shadow(Connection& connection, Plan& plan) 
             "only found by the verification, so let no writes run during the swap",
             from ? plan.shadow.engine : plan.original.engine));
     }
+    ASSIGN_OR_RETURN(const auto account, connection.query_value("SELECT CURRENT_USER()"));
+    plan.notes.push_back(fmt::format(
+        "the triggers work with the rights of {}: without that account writes to the table fail",
+        account.value_or("our account")));
     if (!plan.stricter.empty()) {
         std::vector<std::string> names;
         for (const Index& index : plan.stricter) {
@@ -182,18 +186,19 @@ Result<std::optional<Refusal>> check_rights(Connection& connection, const Plan& 
         RETURN_IF_ERROR(connection.execute("DROP TRIGGER " + trigger));
         return std::optional<Refusal>();
     }
+    const std::string words = connection.server_words();
     if (made.error().native == kNeedsSuper) {
         return refuse(
             "needs_super",
             fmt::format("the server writes a binary log and lets only SUPER make triggers: "
                         "SET GLOBAL log_bin_trust_function_creators=1, or grant SUPER "
                         "({})",
-                        made.error().message));
+                        words));
     }
     if (is_access_denied(made.error())) {
         return refuse("missing_privilege",
                       fmt::format("our user may not make triggers: GRANT TRIGGER ON {}.* ({})",
-                                  quote_identifier(plan.database), made.error().message));
+                                  quote_identifier(plan.database), words));
     }
     return made.error();
 }

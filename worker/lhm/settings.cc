@@ -243,6 +243,10 @@ std::vector<Row> safety_rows() {
          set_conflicts},
         {{"conflict-patience", "TIME", "how long such a row may be put right (30)", kSafety},
          time_into([](Options & o) -> auto& { return o.conflict_patience; })},
+        {{"max-write-cost", "FACTOR",
+          "give up when the triggers make a write so many times dearer (off)", kSafety},
+         number_into(
+             [](Options & o) -> auto& { return o.write_cost_max; }, 0, 1e6)},
         {{"force-default-engine", "", "the new table gets the server's default engine", kSafety},
          flag_into([](Options & o) -> auto& { return o.default_engine; })},
         {{"data-check", "TIME", "look through the rows beforehand for so long (60; 0 = not)",

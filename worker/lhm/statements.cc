@@ -153,9 +153,10 @@ std::string last_statement(const Plan& plan, const std::string& condition) {
                        order);
 }
 
-std::string lock_range_statement(const Plan& plan, const Range& range) {
-    return fmt::format("SELECT COUNT(*) FROM {} WHERE {} {}", plain_source(plan),
-                       range_of(plan, range), plan.flavour.share_lock());
+std::string lock_range_statement(const Plan& plan, const Range& range, bool waits) {
+    return fmt::format(
+        "SELECT COUNT(*) FROM {} WHERE {} {}", plain_source(plan), range_of(plan, range),
+        waits ? plan.flavour.share_lock_patient() : plan.flavour.share_lock_nowait());
 }
 
 std::string copy_range_statement(const Plan& plan, const Range& range) {
@@ -214,7 +215,8 @@ std::string count_statement(const Plan& plan) {
 
 std::string lock_row_statement(const Plan& plan, const KeyValue& key) {
     return fmt::format("SELECT COUNT(*) FROM {} WHERE {} {}", plain_source(plan),
-                       key_is(plan.key, key, plan.original_prefix()), plan.flavour.share_lock());
+                       key_is(plan.key, key, plan.original_prefix()),
+                       plan.flavour.share_lock_patient());
 }
 
 std::string remove_row_statement(const Plan& plan, const KeyValue& key) {

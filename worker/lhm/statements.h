@@ -19,11 +19,11 @@ std::string find_end_statement(const Plan& plan, const std::optional<KeyValue>& 
 // The largest key of the original under a condition, at most one row.
 std::string last_statement(const Plan& plan, const std::string& condition = "TRUE");
 
-// Locks the original's rows of a range and counts them. Waiting happens here, where the transaction
-// has changed nothing yet: InnoDB ends the one with less undo in a deadlock, so it is us.
-std::string lock_range_statement(const Plan& plan, const Range& range);
-// Copies them, without waiting any more. A row that is there already is newer, or the same: it
-// stays.
+// Locks the original's rows of a range and counts them. Here the transaction has changed nothing
+// yet: InnoDB ends the one with less undo in a deadlock, so it is us. `waits`: for a second;
+// whoever wants one of the rows that are locked by then waits as long, so only for very few rows.
+std::string lock_range_statement(const Plan& plan, const Range& range, bool waits);
+// Copies them, without waiting. A row that is there already is newer, or the same: it stays.
 std::string copy_range_statement(const Plan& plan, const Range& range);
 // Keys of rows of a range (of those the filter takes) that the shadow lacks; `rows_max` at most.
 std::string missing_statement(const Plan& plan, const Range& range, std::int64_t rows_max);

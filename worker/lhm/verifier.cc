@@ -136,11 +136,12 @@ Status Verifier::repair(Connection& connection, const Range& range) {
             if (!repaired.ok()) {
                 return is_data_error(repaired.error())
                            ? Status(
-                                 Error{Errc::kConflict,
+                                 Error{Errc::kInvalidArgument,
                                        fmt::format("row {} of {} differs and cannot be copied "
                                                    "again: {}",
                                                    key_text(plan_.key, key), plan_.original_name(),
-                                                   repaired.error().message)})
+                                                   connection.server_words()),
+                                       repaired.error().native})
                            : repaired;
             }
             const std::lock_guard lock(mutex_);

@@ -73,6 +73,8 @@ bool is_access_denied(const Error& error) {
         case 1227:
         case 1370:
         case 1698:
+        case 3118:  // MySQL: account is locked
+        case 4151:  // MariaDB: account is locked
             return true;
         default:
             return false;

@@ -31,7 +31,7 @@ TEST(ChunkSize, GrowsByHalfAtMost) {
 TEST(ChunkSize, AFixedOneStays) {
     ChunkSize size({.rows = 2000, .target = milliseconds(0)});
     size.took(2000, milliseconds(1));
-    size.halve();
+    
     EXPECT_EQ(size.rows(), 2000);
 }
 
