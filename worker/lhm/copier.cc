@@ -71,10 +71,13 @@ Status Copier::copy(Hand& hand, const Range& range) {
         }
         const auto begun = std::chrono::steady_clock::now();
         Result<Chunk> copied = Error{};
-        if (auto session = hand.session(); session.ok()) {
-            copied = copy_chunk(**session, chunk, rows <= kRowsToWaitFor);
-        } else {
+        const bool waits = rows <= kRowsToWaitFor;
+        if (auto session = hand.session(); !session.ok()) {
             copied = std::move(session).error();
+        } else if (Status ready = set_patience(hand, waits); !ready.ok()) {
+            copied = std::move(ready).error();
+        } else {
+            copied = copy_chunk(**session, chunk, waits);
         }
         if (!copied.ok()) {
             RETURN_IF_ERROR(after_failure(hand, copied.error(), tries, locks));
@@ -97,9 +100,18 @@ Status Copier::copy(Hand& hand, const Range& range) {
     return Error{Errc::kUnavailable, "stopped"};
 }
 
+Status Copier::set_patience(Hand& hand, bool waits) {
+    const int seconds = waits ? 1 : plan_.flavour.row_lock_wait_s();
+    if (hand.row_lock_wait_s == seconds) {
+        return Ok{};
+    }
+    RETURN_IF_ERROR(
+        hand.connection->execute(fmt::format("SET SESSION innodb_lock_wait_timeout={}", seconds)));
+    hand.row_lock_wait_s = seconds;
+    return Ok{};
+}
+
 Result<Copier::Chunk> Copier::copy_chunk(Connection& connection, const Range& range, bool waits) {
-    RETURN_IF_ERROR(connection.execute(
-        fmt::format("SET SESSION innodb_lock_wait_timeout={}", plan_.flavour.row_lock_wait_s())));
     RETURN_IF_ERROR(connection.execute("START TRANSACTION"));
     auto chunk = insert_chunk(connection, range, waits);
     if (chunk.ok()) {

@@ -61,6 +61,7 @@ class Copier {
         std::int64_t rows = 0;  // of the original in the range
         std::int64_t inserted = 0;
     };
+    Status set_patience(Hand& hand, bool waits);
     Result<Chunk> copy_chunk(Connection& connection, const Range& range, bool waits);
     Result<Chunk> insert_chunk(Connection& connection, const Range& range, bool waits);
     Status check_warnings(Connection& connection, unsigned count, const Range& range);

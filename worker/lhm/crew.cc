@@ -13,6 +13,7 @@ constexpr std::chrono::milliseconds kNothingToClaim{50};
 Result<Connection*> Hand::session() {
     if (!connection || connection->lost()) {
         connection.reset();
+        row_lock_wait_s = -1;
         ASSIGN_OR_RETURN(Connection opened, sessions.open(role, read_timeout));
         connection.emplace(std::move(opened));
     }
@@ -21,6 +22,7 @@ Result<Connection*> Hand::session() {
 
 Status Hand::reconnect(const Error& lost) {
     connection.reset();
+    row_lock_wait_s = -1;
     ASSIGN_OR_RETURN(Connection opened, sessions.reopen(role, read_timeout, lost));
     connection.emplace(std::move(opened));
     return Ok{};
@@ -71,9 +73,8 @@ void Crew::fail(Error error) {
 }
 
 void Crew::run(int number) {
-    Hand hand{
-        sessions_,         throttle_,   stop_, ledger_, fmt::format("{} {}", job_.role, number),
-        job_.read_timeout, std::nullopt};
+    Hand hand{sessions_,        throttle_, stop_, ledger_, fmt::format("{} {}", job_.role, number),
+              job_.read_timeout};
     if (Status served = serve(hand); !served.ok()) {
         fail(std::move(served).error());
     }

@@ -26,7 +26,8 @@ struct Hand {
     Ledger& ledger;
     std::string role;                   // "copy 2"
     std::chrono::seconds read_timeout;  // of its session
-    std::optional<Connection> connection;
+    std::optional<Connection> connection = {};
+    int row_lock_wait_s = -1;  // of the session as it was set last; -1 = not by us
 
     // The session, opened when there is none (any more).
     Result<Connection*> session();
