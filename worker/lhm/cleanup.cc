@@ -42,8 +42,6 @@ Result<std::vector<Named>> find_named(Connection& connection, const CleanupScope
 }
 
 struct ControlNotes {
-    std::string table;
-    std::string owner;
     std::string window;
     std::string archive;
 };
@@ -56,10 +54,7 @@ Result<ControlNotes> read_notes(Connection& connection, const Named& control) {
     ControlNotes notes;
     for (const Row& row : rows) {
         const std::string kind = row[0].value_or("");
-        std::string& note = kind == "table"    ? notes.table
-                            : kind == "owner"  ? notes.owner
-                            : kind == "window" ? notes.window
-                                               : notes.archive;
+        std::string& note = kind == "window" ? notes.window : notes.archive;
         note = row[1].value_or("");
     }
     return notes;
@@ -78,19 +73,20 @@ Result<Remains> look_at_migration(Connection& connection, const Named& control, 
     remains.kind = Remains::Kind::kMigration;
     remains.database = control.database;
     ASSIGN_OR_RETURN(const ControlNotes notes, read_notes(connection, control));
-    remains.table = notes.table;
+    const ControlMark mark = parse_control_mark(control.comment).value_or(ControlMark{});
+    remains.table = mark.table;
     remains.archive = notes.archive;
-    if (notes.table.empty() || names_for(notes.table).control != control.name) {
+    if (mark.table.empty() || names_for(mark.table).control != control.name) {
         remains.why = "its control table does not say what it is of";
         remains.tables = {control.name};
         return remains;
     }
     ASSIGN_OR_RETURN(const Leftovers left,
-                     find_leftovers(connection, control.database, notes.table));
+                     find_leftovers(connection, control.database, mark.table));
     for (const Trigger& trigger : left.triggers) {
         remains.triggers.push_back(trigger.name);
     }
-    const Names names = names_for(notes.table);
+    const Names names = names_for(mark.table);
     for (const auto& [is_there, name] :
          {std::pair(left.shadow, &names.shadow), std::pair(left.placeholder, &names.placeholder),
           std::pair(left.control, &names.control)}) {
@@ -98,14 +94,14 @@ Result<Remains> look_at_migration(Connection& connection, const Named& control, 
             remains.tables.push_back(*name);
         }
     }
-    ASSIGN_OR_RETURN(const bool worked_at, is_worked_at(connection, control.database, notes.table));
+    ASSIGN_OR_RETURN(const bool worked_at, is_worked_at(connection, control.database, mark.table));
     const WallTime window = parse_iso_time(notes.window);
     if (worked_at) {
         remains.state = Remains::State::kRunning;
         remains.why = "it is running";
-    } else if (notes.owner.starts_with("shift-supervisor")) {
+    } else if (mark.owner.starts_with("shift-supervisor")) {
         remains.state = Remains::State::kSupervised;
-        remains.why = fmt::format("it belongs to {}: cancel it there", notes.owner);
+        remains.why = fmt::format("it belongs to {}: cancel it there", mark.owner);
     } else if (!notes.window.empty() && window > now) {
         remains.state = Remains::State::kWindow;
         remains.why = fmt::format("it can be reverted until {}", notes.window);

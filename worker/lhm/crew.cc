@@ -88,19 +88,22 @@ Status Crew::serve(Hand& hand) {
             break;
         }
         const std::int64_t rows = job_.rows();
-        ASSIGN_OR_RETURN(const auto range,
-                         ledger_.claim(rows, [&](const auto& after, const auto& up_to) {
-                             return job_.find_end(hand, after, up_to, rows);
-                         }));
-        if (!range) {
+        auto range = ledger_.claim(rows, [&](const auto& after, const auto& up_to) {
+            return job_.find_end(hand, after, up_to, rows);
+        });
+        if (range.ok() && !*range) {
             ledger_.wait(kNothingToClaim);
             continue;
         }
-        Status worked = job_.work(hand, *range);
-        if (!worked.ok()) {
-            ledger_.give_back(*range);
-            return worked;
+        Status worked = range.ok() ? job_.work(hand, **range) : Status(range.error());
+        if (worked.ok()) {
+            continue;
         }
+        if (range.ok()) {
+            ledger_.give_back(**range);
+        }
+        // What fails because it was told to stop is no failure.
+        return stop_.reason() ? Status(Ok{}) : worked;
     }
     return Ok{};
 }

@@ -39,6 +39,25 @@ std::optional<std::string> copy_id_in(std::string_view text) {
     return std::string(id);
 }
 
+std::string control_mark(const std::string& copy_id, const std::string& owner,
+                         const std::string& table) {
+    return fmt::format("{}{} by {} of {}", kMark, copy_id, owner, table);
+}
+
+std::optional<ControlMark> parse_control_mark(std::string_view comment) {
+    constexpr std::string_view kBy = " by ";
+    constexpr std::string_view kOf = " of ";
+    const auto id = copy_id_in(comment);
+    const std::size_t by = comment.find(kBy);
+    const std::size_t of = by == std::string_view::npos ? by : comment.find(kOf, by + kBy.size());
+    if (!id || !comment.starts_with(kMark) || of == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::size_t owner = by + kBy.size();
+    return ControlMark{*id, std::string(comment.substr(owner, of - owner)),
+                       std::string(comment.substr(of + kOf.size()))};
+}
+
 Result<Leftovers> find_leftovers(Connection& connection, const std::string& database,
                                  const std::string& table) {
     Leftovers left;

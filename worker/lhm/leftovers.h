@@ -29,6 +29,17 @@ struct Leftovers {
 Result<Leftovers> find_leftovers(Connection& connection, const std::string& database,
                                  const std::string& table);
 
+// The comment of a control table: one statement makes the table and says what it is of. Names of
+// other things may be cut; this one is whole.
+std::string control_mark(const std::string& copy_id, const std::string& owner,
+                         const std::string& table);
+struct ControlMark {
+    std::string copy_id;
+    std::string owner;
+    std::string table;
+};
+std::optional<ControlMark> parse_control_mark(std::string_view comment);
+
 // "0123456789abcdef" of "... shift-lhm 0123456789abcdef ..."; nullopt when there is no mark. Pure.
 std::optional<std::string> copy_id_in(std::string_view text);
 

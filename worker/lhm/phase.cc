@@ -93,9 +93,14 @@ Result<std::optional<Ending>> Phase::run_crew(Throttle& throttle, Copier& copier
         };
     }
     for (;;) {
-        ASSIGN_OR_RETURN(auto before, look(throttle));
-        if (before) {
-            return before;
+        auto before = look(throttle);
+        if (!before.ok() && is_connection_trouble(before.error())) {
+            RETURN_IF_ERROR(recover_lock());
+            before = look(throttle);
+        }
+        RETURN_IF_ERROR(before);
+        if (*before) {
+            return *before;
         }
         Crew crew(job, engine_.plan_.threads, ledger_, engine_.sessions_, throttle);
         ASSIGN_OR_RETURN(auto ended, watch(crew, throttle));
@@ -112,16 +117,13 @@ Result<std::optional<Ending>> Phase::run_crew(Throttle& throttle, Copier& copier
         if (engine_.world_.stop.reason()) {
             return std::optional(stopped());
         }
-        const bool was_out = engine_.sessions_.outages() != outages_;
-        if (!engine_.world_.database.holds_lock() || (was_out && finished.ok())) {
-            RETURN_IF_ERROR(recover_lock());
-            continue;
-        }
-        if (ledger_.is_complete()) {
-            return std::optional<Ending>();
-        }
         if (!finished.ok()) {
             return ending_of(std::move(finished).error());
+        }
+        if (!engine_.world_.database.holds_lock() || engine_.sessions_.outages() != outages_) {
+            RETURN_IF_ERROR(recover_lock());
+        } else if (ledger_.is_complete()) {
+            return std::optional<Ending>();
         }
     }
 }

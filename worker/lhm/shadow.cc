@@ -43,13 +43,9 @@ Status execute_patiently(Workshop& workshop, const std::string& sql) {
 Result<std::optional<Refusal>> make_shadow(Workshop& workshop, Plan& plan, const Options& options) {
     ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
     RETURN_IF_ERROR(announce(workshop, "control", plan.database, plan.names.control));
-    RETURN_IF_ERROR(
-        locked->execute(control_table_statement(plan.database, plan.names.control, plan.mark())));
-    // Names may be cut, so the table is written down as well.
-    RETURN_IF_ERROR(locked->execute(
-        fmt::format("INSERT INTO {} (kind, message) VALUES ('table', {}), ('owner', {})",
-                    qualified_name(plan.database, plan.names.control), locked->quote(plan.table),
-                    locked->quote(options.owner))));
+    RETURN_IF_ERROR(locked->execute(control_table_statement(
+        plan.database, plan.names.control,
+        locked->quote(control_mark(plan.copy_id, options.owner, plan.table)))));
     RETURN_IF_ERROR(announce(workshop, "shadow", plan.database, plan.names.shadow));
     RETURN_IF_ERROR(execute_patiently(
         workshop,

@@ -201,13 +201,13 @@ std::string create_statement(const TriggerSpec& spec, const TriggerText& text) {
 }
 
 std::string control_table_statement(const std::string& database, const std::string& control,
-                                    const std::string& mark) {
+                                    const std::string& quoted_comment) {
     return fmt::format(
         "CREATE TABLE {} (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, "
         "at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, kind VARCHAR(16) NOT NULL, "
         "event VARCHAR(16) NULL, code INT NULL, message TEXT NULL, row_key TEXT NULL, "
-        "old_row_key TEXT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='{}'",
-        qualified_name(database, control), mark);
+        "old_row_key TEXT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT={}",
+        qualified_name(database, control), quoted_comment);
 }
 
 Result<std::vector<TriggerFact>> read_trigger_facts(Connection& connection,

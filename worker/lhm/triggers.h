@@ -56,9 +56,9 @@ struct TriggerText {
 std::vector<TriggerText> trigger_texts(const TriggerSpec& spec);
 std::string create_statement(const TriggerSpec& spec, const TriggerText& text);
 
-// The table that the triggers note conflicts in; its comment is the mark.
+// The table that the triggers note conflicts in; `comment` is the mark.
 std::string control_table_statement(const std::string& database, const std::string& control,
-                                    const std::string& mark);
+                                    const std::string& quoted_comment);
 
 // As they are on the server; proof that a trigger was there all the time (a dropped one that was
 // made again has another creation time: writes in between were missed).

@@ -257,9 +257,10 @@ int Session::change_table() {
         // Nothing was copied, so nothing is worth a resume.
         keeps_ = false;
         (void)store_->remove().ok();
-        if (!ended.ok() && database_.holds_lock()) {
+        const QualifiedTable& table = arguments_.table;
+        if (!ended.ok() && database_.lock(table.database, table.table).ok()) {
             Workshop workshop{database_, console_, stop_};
-            (void)remove_all(workshop, arguments_.table.database, arguments_.table.table).ok();
+            (void)remove_all(workshop, table.database, table.table).ok();
         }
     }
     return finish_copy(engine, std::move(ended));
