@@ -107,11 +107,14 @@ Result<std::vector<Blocker>> open_transactions(Connection& connection,
     return to_blockers(rows, false);
 }
 
-Result<std::vector<Blocker>> table_blockers(Connection& connection, const ServerFlavour& flavour,
-                                            const std::string& database, const std::string& table) {
-    auto found = flavour.shows_metadata_locks() ? by_performance_schema(connection, database, table)
-                                                : by_lock_info(connection, database, table);
-    if (!found.ok() && !connection.lost()) {
+Result<std::vector<Blocker>> table_blockers(Connection& connection, const std::string& database,
+                                            const std::string& table) {
+    // An empty answer says nothing: either may be switched off.
+    auto found = by_performance_schema(connection, database, table);
+    if ((!found.ok() || found->empty()) && !connection.lost()) {
+        found = by_lock_info(connection, database, table);
+    }
+    if ((!found.ok() || found->empty()) && !connection.lost()) {
         found = suspects(connection, table);
     }
     return found;

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "common/result.h"
-#include "worker/lhm/flavour.h"
 #include "worker/mysql/connection.h"
 
 namespace shift::lhm {
@@ -28,8 +27,8 @@ Result<std::vector<Blocker>> open_transactions(Connection& connection,
 // Who holds metadata locks on the table: from performance_schema where the server keeps it, from
 // MariaDB's plugin METADATA_LOCK_INFO where it is loaded; else everybody with an open transaction
 // or a statement that names the table, as suspects.
-Result<std::vector<Blocker>> table_blockers(Connection& connection, const ServerFlavour& flavour,
-                                            const std::string& database, const std::string& table);
+Result<std::vector<Blocker>> table_blockers(Connection& connection, const std::string& database,
+                                            const std::string& table);
 // For people: "thread 17 (app@10.0.0.3, 35 s, sleeping), thread ..."
 std::string describe(const std::vector<Blocker>& blockers);
 

@@ -4,6 +4,7 @@
 
 #include "common/text.h"
 #include "worker/lhm/conflicts.h"
+#include "worker/lhm/leftovers.h"
 #include "worker/lhm/phase.h"
 #include "worker/lhm/planner.h"
 #include "worker/lhm/proof.h"
@@ -30,7 +31,8 @@ Engine::Engine(World world, Change change, Options options)
       change_(std::move(change)),
       options_(std::move(options)),
       workshop_{world_.database, world_.listener, world_.stop},
-      sessions_(world_.database, options_.retry, world_.stop, world_.listener) {}
+      sessions_(world_.database, options_.retry, world_.stop, world_.listener),
+      new_copy_id_(random_copy_id()) {}
 
 // Takes the lock, and from here on accepts this server only.
 Status Engine::begin() {
@@ -49,17 +51,21 @@ Result<Ending> Engine::dry_run() {
     world_.listener.phase("dry-run");
     RETURN_IF_ERROR(begin());
     Planner planner(change_, options_, workshop_, sessions_);
-    auto planned = planner.make();
-    if (!planned.ok() || !planned->refused) {
-        // An error in the middle leaves what was made; it is ours and goes.
-        const Status removed = remove_all(workshop_, change_.database, change_.table);
-        if (planned.ok()) {
-            RETURN_IF_ERROR(removed);
-        }
-    }
+    auto planned = planner.make(new_copy_id_);
+    const Status removed = remove_unbegun();
     RETURN_IF_ERROR(planned);
+    RETURN_IF_ERROR(removed);
     plan_ = std::move(planned->plan);
     return planned->refused ? refused(*planned->refused) : Ending{};
+}
+
+Status Engine::remove_unbegun() {
+    RETURN_IF_ERROR(sessions_.relock(change_.database, change_.table));
+    ASSIGN_OR_RETURN(Connection * locked, world_.database.locked());
+    ASSIGN_OR_RETURN(const Leftovers left,
+                     find_leftovers(*locked, change_.database, change_.table));
+    return left.copy_id == new_copy_id_ ? remove_all(workshop_, change_.database, change_.table)
+                                        : Status(Ok{});
 }
 
 Result<Ending> Engine::copy(const std::optional<Checkpoint>& from) {
@@ -77,7 +83,7 @@ Result<Ending> Engine::copy(const std::optional<Checkpoint>& from) {
 
 Result<Ending> Engine::start_anew() {
     Planner planner(change_, options_, workshop_, sessions_);
-    ASSIGN_OR_RETURN(Planned planned, planner.make());
+    ASSIGN_OR_RETURN(Planned planned, planner.make(new_copy_id_));
     plan_ = std::move(planned.plan);
     if (planned.refused) {
         return refused(*planned.refused);
@@ -181,19 +187,19 @@ Result<std::optional<Ending>> Engine::go_on(const Checkpoint& from) {
     if (from.stage == Stage::kCreate) {
         return stale("it was stopped before its triggers were made");
     }
+    adopt(from);
+    ASSIGN_OR_RETURN(Connection * look, world_.database.look());
+    ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(*look, plan_));
+    if (const std::string why = difference(from, facts); !why.empty()) {
+        return stale(why);
+    }
     Planner planner(change_, options_, workshop_, sessions_);
     ASSIGN_OR_RETURN(Planned planned, planner.recover(from.copy_id));
     if (planned.refused) {
         return stale(planned.refused->message);
     }
     plan_ = std::move(planned.plan);
-    checkpoint_ = from;
     if (const std::string why = difference(from, plan_); !why.empty()) {
-        return stale(why);
-    }
-    ASSIGN_OR_RETURN(Connection * look, world_.database.look());
-    ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(*look, plan_));
-    if (const std::string why = difference(from, facts); !why.empty()) {
         return stale(why);
     }
     ++checkpoint_.runs;

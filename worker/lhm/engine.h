@@ -72,6 +72,10 @@ class Engine {
     // The window is over: reverse triggers and control table go.
     Result<Ending> end_window(const Checkpoint& from);
 
+    // Takes away what a dry_run() or copy() of this object had made when trouble ended it before
+    // its first row. What is there of anything else stays.
+    Status remove_unbegun();
+
     const Plan& plan() const { return plan_; }
     const Checkpoint& checkpoint() const { return checkpoint_; }
 
@@ -100,6 +104,7 @@ class Engine {
     Options options_;
     Workshop workshop_;
     Sessions sessions_;
+    std::string new_copy_id_;  // of what this object makes
     Plan plan_;
     Checkpoint checkpoint_;
 };

@@ -34,10 +34,6 @@ bool ServerFlavour::renames_locked_tables() const {
     return !is_mariadb && version >= 80013;
 }
 
-bool ServerFlavour::shows_metadata_locks() const {
-    return !is_mariadb && version >= 50703;
-}
-
 ServerFlavour parse_flavour(const std::string& version) {
     ServerFlavour flavour;
     flavour.is_mariadb = version.find("MariaDB") != std::string::npos;

@@ -29,8 +29,6 @@ struct ServerFlavour {
     // UPDATE IGNORE of a row whose new unique value is taken fires AFTER UPDATE although the row
     // stays as it was (MariaDB 10.11; MySQL 9.7 does not).
     bool fires_for_ignored_updates() const { return is_mariadb; }
-    // performance_schema.metadata_locks tells who holds a table (MySQL 5.7.3).
-    bool shows_metadata_locks() const;
 };
 
 ServerFlavour flavour_of(const Connection& connection);

@@ -98,7 +98,7 @@ Result<std::optional<Refusal>> Planner::check_names(Plan& plan) {
     return std::optional<Refusal>();
 }
 
-Result<Planned> Planner::make() {
+Result<Planned> Planner::make(const std::string& copy_id) {
     ASSIGN_OR_RETURN(Planned planned, begin());
     if (planned.refused) {
         return planned;
@@ -112,7 +112,7 @@ Result<Planned> Planner::make() {
         return planned;
     }
     Plan& plan = planned.plan;
-    plan.copy_id = random_copy_id();
+    plan.copy_id = copy_id;
     ASSIGN_OR_RETURN(planned.refused, make_shadow(workshop_, plan, options_));
     if (!planned.refused) {
         ASSIGN_OR_RETURN(planned.refused, finish(plan));

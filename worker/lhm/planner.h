@@ -26,8 +26,8 @@ class Planner {
         : change_(change), options_(options), workshop_(workshop), sessions_(sessions) {}
 
     // A new migration: checks, then control table and shadow, then the rest. When it is refused,
-    // what was made is gone again.
-    Result<Planned> make();
+    // what was made is gone again; after an error it may be there, marked with `copy_id`.
+    Result<Planned> make(const std::string& copy_id);
     // One whose shadow is there. Refused when it is not the one of this change.
     Result<Planned> recover(const std::string& copy_id);
     // The way back of one that was swapped and whose archive is kept in step.

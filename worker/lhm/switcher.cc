@@ -93,7 +93,7 @@ Result<std::optional<Ending>> Switcher::last_look(Connection& connection) {
 void Switcher::tell_blockers(const Error& error) {
     std::string who;
     if (auto look = workshop_.database.look(); look.ok()) {
-        const auto blockers = table_blockers(**look, plan_.flavour, plan_.database, plan_.table);
+        const auto blockers = table_blockers(**look, plan_.database, plan_.table);
         if (blockers.ok()) {
             who = describe(*blockers);
             for (const Blocker& blocker : *blockers) {

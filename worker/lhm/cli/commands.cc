@@ -254,14 +254,13 @@ int Session::change_table() {
     auto ended = engine.copy(std::nullopt);
     const bool begun = engine.checkpoint().stage != Stage::kCreate;
     if (!begun) {
-        // Nothing was copied, so nothing is worth a resume.
+        // Nothing was copied, so nothing of this run is worth a resume; an earlier one's state
+        // stays.
         keeps_ = false;
-        (void)store_->remove().ok();
-        const QualifiedTable& table = arguments_.table;
-        if (!ended.ok() && database_.lock(table.database, table.table).ok()) {
-            Workshop workshop{database_, console_, stop_};
-            (void)remove_all(workshop, table.database, table.table).ok();
+        if (!engine.checkpoint().copy_id.empty()) {
+            (void)store_->remove().ok();
         }
+        (void)engine.remove_unbegun().ok();
     }
     return finish_copy(engine, std::move(ended));
 }

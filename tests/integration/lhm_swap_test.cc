@@ -1,0 +1,289 @@
+// The swap: atomic or under LOCK TABLES, bounded stalls, who is in the way, a later switch, the way
+// back (spec/integration/{atomic_switcher,locked_switcher,lock_wait_timeout}_spec.rb of LHM).
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "tests/integration/support/lhm_fixture.h"
+#include "tests/integration/support/writers.h"
+
+namespace shift::testing {
+namespace {
+
+class LhmSwap : public LhmTest {
+  protected:
+    // A migration of app.users that is ready for its swap.
+    void make_ready(const std::vector<std::string>& more = {}) {
+        make_users(100);
+        std::vector<std::string> all = {"--add-column", "x int", "--no-switch"};
+        all.insert(all.end(), more.begin(), more.end());
+        const auto answer = change("users", all);
+        ASSERT_TRUE(answer.says("to swap:")) << answer.text;
+        ASSERT_EQ(db_.triggers("app").size(), 3u);
+    }
+};
+
+// Writes to one row again and again; the longest time a write took.
+class Stall {
+  public:
+    Stall(MariadbServer& server, std::string sql)
+        : thread_([this, &server, sql = std::move(sql)] {
+              Db db = server.connect("app");
+              while (!stopping_) {
+                  const auto begun = std::chrono::steady_clock::now();
+                  if (const unsigned error = db.try_execute(sql); error != 0) {
+                      error_ = error;
+                  }
+                  longest_ms_ = std::max<std::int64_t>(longest_ms_,
+                                                       std::chrono::duration_cast<milliseconds>(
+                                                           std::chrono::steady_clock::now() - begun)
+                                                           .count());
+                  ++count_;
+                  std::this_thread::sleep_for(milliseconds(2));
+              }
+          }) {}
+    ~Stall() { stop(); }
+    Stall(const Stall&) = delete;
+    Stall& operator=(const Stall&) = delete;
+    void stop() {
+        stopping_ = true;
+        if (thread_.joinable()) {
+            thread_.join();
+        }
+    }
+    std::int64_t longest_ms() const { return longest_ms_; }
+    unsigned error() const { return error_; }
+
+  private:
+    std::atomic<bool> stopping_{false};
+    std::atomic<std::int64_t> longest_ms_{0};
+    std::atomic<std::int64_t> count_{0};
+    std::atomic<unsigned> error_{0};
+    std::thread thread_;
+};
+
+// ---- AS-05, AS-06, LS: what goes where
+
+TEST_F(LhmSwap, TheShadowTakesThePlaceAndTheOriginalIsTheArchive) {
+    for (const bool locked : {false, true}) {
+        make_users(10);
+        const std::string original = db_.show_create("app", "users");
+        change("users", locked
+                            ? std::vector<std::string>{"--add-column", "x int", "--locked-switch"}
+                            : std::vector<std::string>{"--add-column", "x int"});
+        const std::string archive = archive_of(db_, "app");
+        EXPECT_EQ(archive.substr(0, 7), "lhma_20");
+        EXPECT_EQ(archive.substr(archive.size() - 6), "_users");
+        EXPECT_EQ(db_.columns("app", archive).size() + 1, db_.columns("app", "users").size());
+        EXPECT_EQ(db_.triggers("app"), Names{});
+        EXPECT_EQ(db_.tables("app"), (Names{archive, "users"}));
+        db_.execute("DROP TABLE users, " + quote_name(archive));
+    }
+}
+
+// ---- AS-01, AS-02, L13, LW-01: LHM waits longer than the application does; everything queues.
+
+TEST_F(LhmSwap, ATransactionInTheWayIsNamedAndStallsNobodyForLong) {
+    make_ready();
+    Db holder = server_.connect("app");
+    holder.execute("BEGIN");
+    holder.execute("SELECT * FROM users LIMIT 1");  // holds the metadata lock
+    Stall stall(server_, "UPDATE users SET comment = 'x' WHERE id = 50");
+    lhm_.start(Lhm::quick("switch", "app.users", {}));
+    ASSERT_TRUE(poll_until([&] {
+        return lhm_.output().find("the swap waits") != std::string::npos;
+    })) << lhm_.output();
+    ASSERT_TRUE(poll_until([&] {
+        return lhm_.output().find("thread " + std::to_string(holder.thread_id())) !=
+               std::string::npos;
+    })) << lhm_.output();
+    holder.execute("COMMIT");
+    const auto answer = lhm_.finish();
+    stall.stop();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_EQ(stall.error(), 0u);
+    // One try waits for a second at most; the machine may be slow, but not by LHM's minute.
+    EXPECT_LT(stall.longest_ms(), stretched(milliseconds(6000)).count());
+    EXPECT_NE(column("users", "x"), "");
+}
+
+TEST_F(LhmSwap, PatienceEndsAndEverythingIsKept) {
+    make_ready();
+    Db holder = server_.connect("app");
+    holder.execute("BEGIN");
+    holder.execute("SELECT * FROM users LIMIT 1");
+    const auto answer = lhm_.run(Lhm::quick("switch", "app.users", {"--tries", "2"}));
+    EXPECT_EQ(answer.code, 75) << answer.text;
+    EXPECT_EQ(answer.count("the swap waits"), 2) << answer.text;
+    EXPECT_TRUE(answer.says("in 2 tries")) << answer.text;
+    EXPECT_EQ(db_.triggers("app").size(), 3u);
+    holder.execute("COMMIT");
+    db_.execute("UPDATE users SET username = 'later' WHERE id = 1");
+    const auto again = lhm_.run(Lhm::quick("switch", "app.users", {}));
+    EXPECT_EQ(again.code, 0) << again.text;
+    EXPECT_EQ(db_.scalar("SELECT username FROM users WHERE id = 1"), "later");
+}
+
+TEST_F(LhmSwap, WhoIsInTheWayIsKilledOnlyByARule) {
+    // Killing needs certainty: only where the server tells who holds the table.
+    MariadbOptions options;
+    options.arguments = {"--performance-schema=ON",
+                         "--performance-schema-instrument=wait/lock/metadata/sql/mdl=ON"};
+    MariadbServer server(options);
+    const TempDir dir;
+    Lhm lhm(server, dir);
+    Db db = server.connect();
+    db.execute("CREATE DATABASE app");
+    db.execute("CREATE TABLE app.users (id INT PRIMARY KEY)");
+    ASSERT_EQ(lhm.change("app.users", {"--add-column", "x int", "--no-switch"}).code, 0);
+    Db holder = server.connect("app");
+    holder.execute("BEGIN");
+    holder.execute("SELECT * FROM users LIMIT 1");
+    std::this_thread::sleep_for(milliseconds(2100));  // older than the rule's age
+    const auto other_user = lhm.run(Lhm::quick(
+        "switch", "app.users", {"--tries", "2", "--kill-blockers", "1", "--kill-users", "web"}));
+    EXPECT_EQ(other_user.code, 75) << other_user.text;
+    EXPECT_EQ(holder.try_execute("SELECT 1"), 0u);
+    const auto answer = lhm.run(Lhm::quick(
+        "switch", "app.users", {"--kill-blockers", "1", "--kill-users", "root", "--tries", "20"}));
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("killing thread " + std::to_string(holder.thread_id()))) << answer.text;
+    EXPECT_NE(holder.try_execute("SELECT 1"), 0u);
+}
+
+// AS-03
+TEST_F(LhmSwap, OtherErrorsAreNotTriedAgain) {
+    make_ready();
+    db_.execute("DROP TABLE lhmn_users");  // AS-04
+    const auto answer = lhm_.run(Lhm::quick("switch", "app.users", {}));
+    EXPECT_EQ(answer.code, 1) << answer.text;
+    EXPECT_EQ(answer.count("the swap waits"), 0) << answer.text;
+    EXPECT_TRUE(answer.says("shadow table")) << answer.text;
+}
+
+// ---- a later switch
+
+TEST_F(LhmSwap, TheShadowStaysInStepUntilItIsSwitched) {
+    make_ready();
+    db_.execute("INSERT INTO users (id, username) VALUES (500, 'new')");
+    db_.execute("UPDATE users SET id = 501 WHERE id = 3");
+    db_.execute("DELETE FROM users WHERE id = 4");
+    EXPECT_EQ(row_difference(db_, "SELECT id, username FROM users ORDER BY id",
+                             "SELECT id, username FROM lhmn_users ORDER BY id"),
+              "");
+    EXPECT_TRUE(lhm_.run({"status", "app.users"}).says("copied"));
+    const auto answer = lhm_.run(Lhm::quick("switch", "app.users", {}));
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_EQ(count("users"), 100);
+    EXPECT_TRUE(lhm_.run({"status", "app.users"}).says("nothing is known"));
+}
+
+TEST_F(LhmSwap, AnAlteredTableIsNotSwitched) {
+    make_ready();
+    db_.execute("ALTER TABLE users ADD COLUMN theirs INT");
+    const auto answer = lhm_.run(Lhm::quick("switch", "app.users", {}));
+    EXPECT_EQ(answer.code, 1) << answer.text;
+    EXPECT_TRUE(answer.says("changed by somebody else")) << answer.text;
+    EXPECT_NE(column("users", "theirs"), "");
+}
+
+TEST_F(LhmSwap, ARefusedRowBlocksTheSwitchAndIsNamed) {
+    make_ready({"--add-unique-index", "username"});
+    db_.execute("INSERT INTO users (id, username) VALUES (600, 'user 1')");
+    const auto blocked = lhm_.run(Lhm::quick("switch", "app.users", {}));
+    EXPECT_EQ(blocked.code, 1) << blocked.text;
+    EXPECT_TRUE(blocked.says("row (600): Duplicate entry 'user 1'")) << blocked.text;
+    db_.execute("DELETE FROM users WHERE id = 600");
+    EXPECT_EQ(lhm_.run(Lhm::quick("switch", "app.users", {})).code, 0) << lhm_.output();
+    EXPECT_EQ(index("users", "index_users_on_username"), "username unique");
+}
+
+// ---- writes through the swap
+
+TEST_F(LhmSwap, NoWriteIsLostInTheMomentOfTheSwap) {
+    for (const char* how : {"--add-column=x int", "--add-unique-index=id,name"}) {
+        Writers::make_table(db_, "shop", "t", 2000);
+        Writers writers(server_, "shop", "t", 3, base_seed());
+        writers.start();
+        const auto answer = lhm_.change("shop.t", {how});
+        const std::int64_t at_swap = writers.committed();
+        EXPECT_TRUE(poll_until([&] { return writers.committed() > at_swap + 50; }));
+        writers.stop();
+        EXPECT_EQ(answer.code, 0) << answer.text;
+        EXPECT_TRUE(answer.says("no differences")) << answer.text;
+        EXPECT_EQ(writers.errors(), Names{});
+        EXPECT_EQ(Writers::difference(db_, "shop", "t"), "");
+        db_.execute("DROP DATABASE shop");
+        db_.execute("DROP DATABASE shop_ledger");
+    }
+}
+
+// ---- the way back
+
+TEST_F(LhmSwap, ASwapCanBeTakenBackWithAllWritesSince) {
+    Writers::make_table(db_, "shop", "t", 3000);
+    Writers writers(server_, "shop", "t", 3, base_seed());
+    writers.start();
+    const auto answer =
+        lhm_.change("shop.t", {"--alter", "ADD COLUMN x INT, MODIFY name VARCHAR(100) NOT NULL",
+                               "--rollback-window", "1h"});
+    ASSERT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("it can be taken back")) << answer.text;
+    EXPECT_EQ(db_.triggers("shop").size(), 3u);
+    const std::int64_t at_swap = writers.committed();
+    EXPECT_TRUE(poll_until([&] { return writers.committed() > at_swap + 200; }));
+    EXPECT_TRUE(lhm_.run({"cleanup", "shop", "--run"}).says("it can be reverted until"));
+    const auto reverted = lhm_.run(Lhm::quick("revert", "shop.t", {}));
+    EXPECT_EQ(reverted.code, 0) << reverted.text;
+    EXPECT_TRUE(reverted.says("no differences")) << reverted.text;
+    const std::int64_t at_revert = writers.committed();
+    EXPECT_TRUE(poll_until([&] { return writers.committed() > at_revert + 50; }));
+    writers.stop();
+    EXPECT_EQ(writers.errors(), Names{});
+    EXPECT_EQ(db_.columns("shop", "t"), (Names{"id", "name", "amount", "payload"}));
+    EXPECT_EQ(Writers::difference(db_, "shop", "t"), "");
+    EXPECT_EQ(db_.triggers("shop"), Names{});
+}
+
+TEST_F(LhmSwap, ARowThatDoesNotFitBackIsNamed) {
+    make_users(50);
+    const auto answer = lhm_.change(
+        "app.users", {"--alter", "MODIFY comment VARCHAR(100)", "--rollback-window", "1h"});
+    ASSERT_EQ(answer.code, 0) << answer.text;
+    EXPECT_EQ(db_.try_execute("UPDATE users SET comment = REPEAT('x', 50) WHERE id = 7"), 0u);
+    const auto refused = lhm_.run(Lhm::quick("revert", "app.users", {}));
+    EXPECT_EQ(refused.code, 1) << refused.text;
+    EXPECT_TRUE(refused.says("row (7)")) << refused.text;
+    EXPECT_EQ(column("users", "comment"), "varchar(100), YES, NULL");
+    db_.execute("UPDATE users SET comment = 'short' WHERE id = 7");
+    const auto reverted = lhm_.run(Lhm::quick("revert", "app.users", {}));
+    EXPECT_EQ(reverted.code, 0) << reverted.text;
+    EXPECT_EQ(column("users", "comment"), "varchar(20), YES, Superfriends");
+    EXPECT_EQ(db_.scalar("SELECT comment FROM users WHERE id = 7"), "short");
+}
+
+TEST_F(LhmSwap, ADroppedColumnHasNoWayBack) {
+    make_users(5);
+    const auto answer =
+        lhm_.change("app.users", {"--remove-column", "comment", "--rollback-window", "1h"});
+    EXPECT_EQ(answer.code, 1) << answer.text;
+    EXPECT_TRUE(answer.says("a way back could not keep its values")) << answer.text;
+    EXPECT_NE(column("users", "comment"), "");
+}
+
+TEST_F(LhmSwap, AWindowThatIsOverIsClosed) {
+    make_users(20);
+    ASSERT_EQ(lhm_.change("app.users", {"--add-column", "x int", "--rollback-window", "1s"}).code,
+              0);
+    ASSERT_TRUE(poll_until([&] {
+        return lhm_.run({"resume", "app.users"}).code == 0 && db_.triggers("app").empty();
+    }));
+    EXPECT_EQ(leftovers(), "");
+    EXPECT_EQ(lhm_.run({"revert", "app.users"}).code, 1);
+}
+
+}  // namespace
+}  // namespace shift::testing
