@@ -203,7 +203,8 @@ Status remove_remains(Workshop& workshop, const Remains& remains, bool sets_asid
             RETURN_IF_ERROR(execute_patiently(
                 workshop,
                 fmt::format("RENAME TABLE {} TO {}", qualified_name(remains.database, names.shadow),
-                            qualified_name(remains.database, failed_name(remains.table, now)))));
+                            qualified_name(remains.database, failed_name(remains.table, now))),
+                remains.database, names.shadow));
         }
     }
     return remove_all(workshop, remains.database, remains.table);

@@ -61,7 +61,7 @@ Status Copier::copy(Hand& hand, const Range& range) {
     Tries tries(options_.retry, "Chunk", hand.stop, listener_);
     LockTrouble locks;
     while (!hand.stop.reason()) {
-        hand.throttle.wait();
+        hand.throttle.wait(hand.stop);
         Range chunk = rest;
         const std::int64_t rows = locks.rows(size_.rows());
         if (rest.rows == 0 || rest.rows > rows) {  // not measured, or chunks became smaller
@@ -89,13 +89,13 @@ Status Copier::copy(Hand& hand, const Range& range) {
         size_.took(copied->rows, std::chrono::steady_clock::now() - begun);
         if (chunk.up_to == rest.up_to) {
             hand.ledger.finish(range);
-            hand.throttle.rest();
+            hand.throttle.rest(hand.stop);
             return Ok{};
         }
         hand.ledger.advance(range, *chunk.up_to);
         rest.after = chunk.up_to;
         rest.rows = 0;
-        hand.throttle.rest();
+        hand.throttle.rest(hand.stop);
     }
     return Error{Errc::kUnavailable, "stopped"};
 }

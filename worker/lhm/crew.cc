@@ -83,7 +83,7 @@ void Crew::run(int number) {
 
 Status Crew::serve(Hand& hand) {
     while (!stop_.reason() && !ledger_.is_complete()) {
-        throttle_.wait();
+        throttle_.wait(stop_);
         if (stop_.reason()) {
             break;
         }

@@ -162,7 +162,7 @@ Status Engine::find_bounds() {
     // The last row goes first: between it and what was copied is a gap that an application's
     // REPEATABLE READ transaction may lock, by changing a row that is not copied yet; rows that
     // others add are behind it and do not wait for that.
-    if (plan_.filter.empty()) {
+    if (!plan_.is_partial) {
         ASSIGN_OR_RETURN(Connection session, sessions_.open("last row", std::chrono::seconds(60)));
         (void)repair_row(session, plan_, *checkpoint_.end).ok();
     }
@@ -279,9 +279,7 @@ Result<std::optional<Ending>> Engine::run_phase(Stage stage) {
 
 // Where ranges are not the same rows in both tables, a row too many in the shadow shows only here.
 Result<std::optional<Ending>> Engine::compare_counts() {
-    const bool partial =
-        !plan_.filter.empty() || !options_.start.empty() || !options_.limit.empty();
-    if (plan_.shadow_key.same_order || partial) {
+    if (plan_.shadow_key.same_order || plan_.is_partial) {
         return std::optional<Ending>();
     }
     ASSIGN_OR_RETURN(Connection session, sessions_.open("row count", kCountTimeout));

@@ -63,8 +63,8 @@ Ending Phase::stopped() const {
 }
 
 Result<std::optional<Ending>> Phase::run() {
-    Throttle throttle(engine_.options_.throttle, engine_.sessions_, engine_.world_.stop,
-                      engine_.world_.listener, engine_.world_.clock);
+    Throttle throttle(engine_.options_.throttle, engine_.sessions_, engine_.world_.listener,
+                      engine_.world_.clock);
     Copier copier(engine_.plan_, engine_.options_, size_, tally_, engine_.world_.listener);
     Verifier verifier(engine_.plan_, engine_.options_, size_, tally_, engine_.world_.listener);
     // What an error says of the ledger is not known before the crew has ended, so both are looked
@@ -159,7 +159,7 @@ Result<std::optional<Ending>> Phase::watch(Crew& crew, Throttle& throttle) {
             return std::optional<Ending>();
         }
         const Time now = std::chrono::steady_clock::now();
-        if (now - looked_ >= kLookEvery) {
+        if (now - looked_ >= kLookEvery || throttle.critical()) {
             auto seen = look(throttle);
             if (!seen.ok()) {
                 if (!is_connection_trouble(seen.error())) {

@@ -114,7 +114,7 @@ TriggerSpec Plan::triggers(ConflictPolicy policy) const {
     spec.map = map;
     spec.policy = policy;
     spec.kind = note_kind;
-    spec.is_filtered = !filter.empty();
+    spec.is_filtered = is_partial;
     if (flavour.fires_for_ignored_updates()) {
         for (const Index& index : original.indexes) {
             for (const IndexColumn& column : index.columns) {

@@ -41,6 +41,7 @@ struct Plan {
     ShadowKey shadow_key;         // the same columns in the shadow
     std::vector<Index> stricter;  // unique keys of the shadow that may refuse rows
     Filter filter;
+    bool is_partial = false;  // rows are left out, by the filter or by bounds of the key
 
     int threads = 1;
     std::int64_t rows = 0;  // the server's estimates

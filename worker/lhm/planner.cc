@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 
 #include "common/text.h"
 #include "worker/lhm/checksum.h"
@@ -174,6 +175,29 @@ std::optional<Refusal> Planner::choose_key(Plan& plan) {
                     listed(tried))};
 }
 
+// The copy's own bounds: values of the key, the first not behind the second.
+std::optional<Refusal> Planner::check_bounds(Plan& plan) {
+    plan.is_partial = !plan.filter.empty() || !options_.start.empty() || !options_.limit.empty();
+    for (const auto* words : {&options_.start, &options_.limit}) {
+        if (!words->empty()) {
+            if (const auto value = parse_key_value(plan.key, *words); !value.ok()) {
+                return refusal_of(value.error(), "bounds");
+            }
+        }
+    }
+    const bool comparable = plan.key.columns.size() == 1 && !options_.start.empty() &&
+                            !options_.limit.empty() &&
+                            (plan.key.columns[0].kind == ValueKind::kNumber ||
+                             plan.key.columns[0].kind == ValueKind::kFloat);
+    const auto number = [](const std::string& text) { return std::strtold(text.c_str(), nullptr); };
+    if (comparable && number(options_.start[0]) > number(options_.limit[0])) {
+        return Refusal{"bounds", fmt::format("impossible chunk options (limit ({}) must be greater "
+                                             "than start ({}))",
+                                             options_.limit[0], options_.start[0])};
+    }
+    return std::nullopt;
+}
+
 Status Planner::choose_threads(Connection& look, Plan& plan) {
     plan.threads = options_.threads > 0 ? options_.threads : kThreadsByDefault;
     const bool counts = std::any_of(plan.shadow.columns.begin(), plan.shadow.columns.end(),
@@ -232,6 +256,9 @@ Result<std::optional<Refusal>> Planner::finish(Plan& plan) {
     ASSIGN_OR_RETURN(Connection * look, workshop_.database.look());
     ASSIGN_OR_RETURN(plan.shadow, read_shape(*look, plan.database, plan.names.shadow));
     if (auto refused = map_and_choose(plan)) {
+        return refused;
+    }
+    if (auto refused = check_bounds(plan)) {
         return refused;
     }
     RETURN_IF_ERROR(choose_threads(*look, plan));

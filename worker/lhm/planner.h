@@ -39,6 +39,7 @@ class Planner {
     Result<std::optional<Refusal>> finish(Plan& plan);
     std::optional<Refusal> map_and_choose(Plan& plan);
     std::optional<Refusal> choose_key(Plan& plan);
+    std::optional<Refusal> check_bounds(Plan& plan);
     Status choose_threads(Connection& look, Plan& plan);
     Result<std::optional<Refusal>> check_filter(const Plan& plan);
 

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "common/ddl.h"
+#include "worker/lhm/blockers.h"
 #include "worker/lhm/leftovers.h"
 #include "worker/mysql/errors.h"
 
@@ -24,6 +27,18 @@ Status run_statement(Connection& locked, const std::string& sql, std::string& wo
     return status;
 }
 
+void tell_who_holds(Workshop& workshop, const Error& error, const std::string& database,
+                    const std::string& table) {
+    std::string who;
+    if (auto look = workshop.database.look(); look.ok()) {
+        const auto blockers = table_blockers(**look, database, table);
+        who = blockers.ok() ? describe(*blockers) : "";
+    }
+    workshop.listener.remark(
+        fmt::format("waiting: {}{}{}", error.message, who.empty() ? "" : "; held by ", who),
+        LogLevel::kWarn);
+}
+
 Status announce(Workshop& workshop, const char* what, const std::string& database,
                 const std::string& table) {
     return workshop.listener.intent(what, {{"db", database}, {"table", table}});
@@ -31,12 +46,18 @@ Status announce(Workshop& workshop, const char* what, const std::string& databas
 
 }  // namespace
 
-Status execute_patiently(Workshop& workshop, const std::string& sql) {
+Status execute_patiently(Workshop& workshop, const std::string& sql, const std::string& database,
+                         const std::string& table) {
+    bool told = false;
     return patiently(
         workshop.stop, [&] { return workshop.stop.is_urgent(); },
         [&]() -> Status {
             ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
-            return locked->execute(sql);
+            Status status = locked->execute(sql);
+            if (!status.ok() && is_lock_wait(status.error()) && !std::exchange(told, true)) {
+                tell_who_holds(workshop, status.error(), database, table);
+            }
+            return status;
         });
 }
 
@@ -48,8 +69,8 @@ Result<std::optional<Refusal>> make_shadow(Workshop& workshop, Plan& plan, const
         locked->quote(control_mark(plan.copy_id, options.owner, plan.table)))));
     RETURN_IF_ERROR(announce(workshop, "shadow", plan.database, plan.names.shadow));
     RETURN_IF_ERROR(execute_patiently(
-        workshop,
-        fmt::format("CREATE TABLE {} LIKE {}", plan.shadow_name(), plan.original_name())));
+        workshop, fmt::format("CREATE TABLE {} LIKE {}", plan.shadow_name(), plan.original_name()),
+        plan.database, plan.table));
     if (options.default_engine) {
         ASSIGN_OR_RETURN(const auto engine, locked->query_value("SELECT @@default_storage_engine"));
         RETURN_IF_ERROR(locked->execute(fmt::format("ALTER TABLE {} ENGINE={}", plan.shadow_name(),
@@ -74,14 +95,14 @@ Status remove_triggers(Workshop& workshop, const std::string& database,
                        const std::vector<std::string>& names) {
     for (const std::string& name : names) {
         RETURN_IF_ERROR(execute_patiently(
-            workshop, "DROP TRIGGER IF EXISTS " + qualified_name(database, name)));
+            workshop, "DROP TRIGGER IF EXISTS " + qualified_name(database, name), database, name));
     }
     return Ok{};
 }
 
 Status remove_table(Workshop& workshop, const std::string& database, const std::string& table) {
-    RETURN_IF_ERROR(
-        execute_patiently(workshop, "DROP TABLE IF EXISTS " + qualified_name(database, table)));
+    RETURN_IF_ERROR(execute_patiently(
+        workshop, "DROP TABLE IF EXISTS " + qualified_name(database, table), database, table));
     workshop.listener.fact("dropped", {{"db", database}, {"table", table}});
     return Ok{};
 }
@@ -114,7 +135,8 @@ Status make_triggers(Workshop& workshop, const TriggerSpec& spec) {
     ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
     RETURN_IF_ERROR(prepare_session(*locked));
     for (const TriggerText& text : trigger_texts(spec)) {
-        RETURN_IF_ERROR(execute_patiently(workshop, create_statement(spec, text)));
+        RETURN_IF_ERROR(
+            execute_patiently(workshop, create_statement(spec, text), spec.database, spec.table));
     }
     return Ok{};
 }
@@ -131,8 +153,10 @@ Status carry_counter(Workshop& workshop, const Plan& plan) {
     if (!counts || original.auto_increment <= shadow.auto_increment) {
         return Ok{};
     }
-    return execute_patiently(workshop, fmt::format("ALTER TABLE {} AUTO_INCREMENT = {}",
-                                                   plan.shadow_name(), original.auto_increment));
+    return execute_patiently(workshop,
+                             fmt::format("ALTER TABLE {} AUTO_INCREMENT = {}", plan.shadow_name(),
+                                         original.auto_increment),
+                             plan.database, plan.names.shadow);
 }
 
 }  // namespace shift::lhm

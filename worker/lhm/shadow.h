@@ -21,8 +21,10 @@ struct Workshop {
 };
 
 // Runs one statement under 1 s lock waits again and again for up to a minute, or until an urgent
-// stop. Errors: the last lock wait; whatever else the statement gives, at once.
-Status execute_patiently(Workshop& workshop, const std::string& sql);
+// stop. Tells once who holds `table`. Errors: the last lock wait; whatever else the statement
+// gives, at once.
+Status execute_patiently(Workshop& workshop, const std::string& sql, const std::string& database,
+                         const std::string& table);
 
 // The control table with the mark of plan.copy_id, then the empty shadow with the new shape.
 // Refused: a statement of the change does not work (the server's words).

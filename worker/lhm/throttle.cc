@@ -30,9 +30,9 @@ void add(std::string& reasons, const std::string& reason) {
 
 }  // namespace
 
-Throttle::Throttle(const ThrottleOptions& options, Sessions& sessions, StopRequest& stop,
-                   Listener& listener, const Clock& clock)
-    : options_(options), sessions_(sessions), stop_(stop), listener_(listener) {
+Throttle::Throttle(const ThrottleOptions& options, Sessions& sessions, Listener& listener,
+                   const Clock& clock)
+    : options_(options), sessions_(sessions), listener_(listener) {
     if (options_.watch_replicas) {
         ReplicaLag::Options lag;
         lag.method = parse_recursion_method(options_.recursion_method);
@@ -197,16 +197,16 @@ void Throttle::publish(std::string reason) {
     }
 }
 
-void Throttle::wait() {
+void Throttle::wait(const StopRequest& stop) {
     std::unique_lock lock(mutex_);
-    while ((!has_looked_ || !reason_.empty()) && !is_stopping_ && !stop_.reason() && !critical_) {
+    while ((!has_looked_ || !reason_.empty() || critical_) && !is_stopping_ && !stop.reason()) {
         changed_.wait_for(lock, kPoll);
     }
 }
 
-void Throttle::rest() {
+void Throttle::rest(StopRequest& stop) {
     if (options_.delay.count() > 0) {
-        stop_.wait_for(options_.delay);
+        stop.wait_for(options_.delay);
     }
 }
 

@@ -24,16 +24,16 @@ namespace shift::lhm {
 // what cannot be asked is a reason to wait, not to go on.
 class Throttle {
   public:
-    Throttle(const ThrottleOptions& options, Sessions& sessions, StopRequest& stop,
-             Listener& listener, const Clock& clock);
+    Throttle(const ThrottleOptions& options, Sessions& sessions, Listener& listener,
+             const Clock& clock);
     ~Throttle();
     Throttle(const Throttle&) = delete;
     Throttle& operator=(const Throttle&) = delete;
 
-    // Blocks while there is a reason, or until a stop is asked for. Any thread.
-    void wait();
+    // Blocks while there is a reason or the load is critical, or until `stop`. Any thread.
+    void wait(const StopRequest& stop);
     // After a chunk: the fixed pause.
-    void rest();
+    void rest(StopRequest& stop);
     std::string reason() const;  // "" = none
     // A critical load was seen: the migration is to stop, with everything kept.
     std::optional<std::string> critical() const;
@@ -50,7 +50,6 @@ class Throttle {
 
     const ThrottleOptions& options_;
     Sessions& sessions_;
-    StopRequest& stop_;
     Listener& listener_;
     std::unique_ptr<ReplicaLag> lag_;
     std::optional<Connection> session_;  // of the thread alone

@@ -52,7 +52,7 @@ VerifyResult Verifier::result() const {
 Status Verifier::verify(Hand& hand, const Range& range) {
     Tries tries(options_.retry, "Verify", hand.stop, listener_);
     for (;;) {
-        hand.throttle.wait();
+        hand.throttle.wait(hand.stop);
         if (hand.stop.reason()) {
             return Error{Errc::kUnavailable, "stopped"};
         }
@@ -64,7 +64,7 @@ Status Verifier::verify(Hand& hand, const Range& range) {
         }
         if (status.ok()) {
             hand.ledger.finish(range);
-            hand.throttle.rest();
+            hand.throttle.rest(hand.stop);
             return status;
         }
         if (is_connection_trouble(status.error()) && !hand.stop.reason()) {

@@ -41,9 +41,11 @@ Status make_way_back(Workshop& workshop, const Plan& plan, const std::string& ar
     ASSIGN_OR_RETURN(const Plan back, reverse_plan(plan, archive));
     RETURN_IF_ERROR(
         workshop.listener.intent("scratch", {{"db", plan.database}, {"table", archive}}));
-    RETURN_IF_ERROR(execute_patiently(
-        workshop, fmt::format("CREATE TABLE {} LIKE {}", qualified_name(plan.database, archive),
-                              plan.original_name())));
+    RETURN_IF_ERROR(
+        execute_patiently(workshop,
+                          fmt::format("CREATE TABLE {} LIKE {}",
+                                      qualified_name(plan.database, archive), plan.original_name()),
+                          plan.database, plan.table));
     TriggerSpec spec = back.triggers(ConflictPolicy::kRecord);
     spec.table = plan.names.shadow;
     spec.read_table = plan.table;  // what the shadow is called after the swap

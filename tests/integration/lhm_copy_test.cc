@@ -1,0 +1,434 @@
+// Chunks, throttling, retries, verification: spec/integration/{chunker,chunk_insert,entangler,
+// sql_retry}_spec.rb of Large Hadron Migrator through shift-lhm, and what LHM has not.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "tests/integration/support/fake_api.h"
+#include "tests/integration/support/lhm_fixture.h"
+
+namespace shift::testing {
+namespace {
+
+class LhmCopy : public LhmTest {
+  protected:
+    std::string chunks() {
+        const auto status = lhm_.run({"status", "app.users", "--json"});
+        const std::size_t at = status.text.find("\"chunks\":");
+        return at == std::string::npos
+                   ? ""
+                   : status.text.substr(at + 9, status.text.find(',', at) - at - 9);
+    }
+    void hold() { spit(dir_ / "hold", ""); }
+    void let_go() { (void)::unlink((dir_ / "hold").c_str()); }
+    // The triggers are made, then a row is locked, then the copy begins.
+    Db start_with_a_locked_row(const std::vector<std::string>& more) {
+        hold();
+        std::vector<std::string> all = {
+            "--add-column",        "x int", "--throttle-file", dir_ / "hold",
+            "--throttle-interval", "50ms",  "--execute"};
+        all.insert(all.end(), more.begin(), more.end());
+        lhm_.start(Lhm::quick("change-table", "app.users", all));
+        EXPECT_TRUE(poll_until([&] {
+            return lhm_.output().find("hold exists") != std::string::npos;
+        })) << lhm_.output();
+        Db holder = server_.connect("app");
+        holder.execute("BEGIN");
+        holder.execute("SELECT * FROM users WHERE id = 30 FOR UPDATE");
+        let_go();
+        return holder;
+    }
+};
+
+// ---- chunks (CK-01, CK-09, CK-10, CK-11; the chunk math of the unit specs)
+
+TEST_F(LhmCopy, AreOfTheStrideAndTheLastOneOfTheRest) {
+    struct Case {
+        int rows;
+        int stride;
+        const char* chunks;
+    };
+    for (const Case& one : {Case{1, 10, "1"}, Case{11, 10, "2"}, Case{20, 10, "2"},
+                            Case{10, 3, "4"}, Case{0, 5, "0"}}) {
+        SCOPED_TRACE(one.rows);
+        make_users(one.rows);
+        db_.execute("UPDATE users SET id = id * id + 1000 ORDER BY id DESC");  // sparse
+        change("users",
+               {"--add-column", "x int", "--stride", std::to_string(one.stride), "--no-switch"});
+        EXPECT_EQ(count("lhmn_users"), one.rows);
+        EXPECT_EQ(chunks(), one.chunks);
+        EXPECT_EQ(lhm_.run({"switch", "app.users"}).code, 0);
+        db_.execute("DROP TABLE users, " + quote_name(archive_of(db_, "app")));
+    }
+}
+
+TEST_F(LhmCopy, StartAndLimitBoundTheCopy) {
+    make_users(100);
+    const auto answer = change(
+        "users", {"--add-column", "x int", "--start", "20", "--limit", "70", "--stride", "7"});
+    EXPECT_TRUE(answer.says("no differences")) << answer.text;
+    EXPECT_EQ(db_.scalar("SELECT CONCAT(MIN(id), '-', MAX(id), '-', COUNT(*)) FROM users"),
+              "20-70-51");
+    const auto bad =
+        lhm_.plan("app.users", {"--add-column", "y int", "--start", "9", "--limit", "5"});
+    EXPECT_EQ(bad.code, 1) << bad.text;
+    EXPECT_TRUE(bad.says("impossible chunk options")) << bad.text;
+    const auto text = lhm_.plan("app.users", {"--add-column", "y int", "--start", "1 OR 1=1"});
+    EXPECT_EQ(text.code, 1) << text.text;
+}
+
+TEST_F(LhmCopy, AnyUniqueKeyCanBeWalked) {
+    db_.execute(
+        "CREATE TABLE k (a INT NOT NULL PRIMARY KEY, b VARCHAR(9) NOT NULL, UNIQUE KEY by_b (b))");
+    db_.execute("INSERT INTO k SELECT seq, CONCAT('b', 500 - seq) FROM seq_1_to_300");
+    const auto plan = lhm_.plan("app.k", {"--add-column", "x int", "--key", "by_b"});
+    EXPECT_TRUE(plan.says("copy key    by_b (b)")) << plan.text;
+    change("k", {"--add-column", "x int", "--key", "by_b", "--stride", "40"});
+    EXPECT_EQ(count("k"), 300);
+    EXPECT_EQ(lhm_.plan("app.k", {"--add-column", "y int", "--key", "nonsense"}).code, 1);
+}
+
+TEST_F(LhmCopy, SeveralConnectionsShareTheRanges) {
+    db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY, a VARCHAR(50))");
+    db_.execute("INSERT INTO w SELECT seq, REPEAT('x', seq % 50) FROM seq_1_to_5000");
+    const auto answer = change("w", {"--add-column", "x int", "--threads", "4", "--stride", "50"});
+    EXPECT_TRUE(answer.says("copy: 100% complete, 5,000 rows")) << answer.text;
+    EXPECT_TRUE(answer.says("verified 5000 rows")) << answer.text;
+}
+
+// MariaDB would make the copiers wait for each other, and the application for all of them.
+TEST_F(LhmCopy, OneConnectionCopiesWhereTheCounterIsLocked) {
+    make_users(10);
+    EXPECT_TRUE(lhm_.plan("app.users", {"--add-column", "x int", "--threads", "4"})
+                    .says("copy        1 connection,"));
+    db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY)");
+    EXPECT_TRUE(lhm_.plan("app.w", {"--add-column", "x int", "--threads", "4"})
+                    .says("copy        4 connections,"));
+}
+
+// ---- warnings (CK-02 to CK-08)
+
+TEST_F(LhmCopy, RowsThatAreThereAlreadyAreNoWarning) {
+    make_users(200);
+    hold();
+    lhm_.start(
+        Lhm::quick("change-table", "app.users",
+                   {"--add-column", "x int", "--stride", "50", "--raise-on-warnings",
+                    "--throttle-file", dir_ / "hold", "--throttle-interval", "50ms", "--execute"}));
+    ASSERT_TRUE(poll_until([&] { return db_.triggers("app").size() == 3; }));
+    db_.execute("UPDATE users SET id = id + 1000 WHERE id <= 100");  // these come by the triggers
+    let_go();
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_FALSE(answer.says("Unexpected warning")) << answer.text;
+    EXPECT_EQ(count("users"), 200);
+}
+
+// ---- the binary log's cache (CK-16, CK-17)
+
+TEST_F(LhmCopy, AChunkTooLargeForTheBinaryLogIsMadeSmaller) {
+    db_.execute("CREATE TABLE big (id INT NOT NULL PRIMARY KEY, a VARCHAR(200))");
+    db_.execute("INSERT INTO big SELECT seq, REPEAT('x', 180) FROM seq_1_to_2000");
+    const std::string before = db_.scalar("SELECT @@GLOBAL.max_binlog_cache_size");
+    const std::string cache = db_.scalar("SELECT @@GLOBAL.binlog_cache_size");
+    db_.execute("SET GLOBAL binlog_cache_size = 8192");
+    db_.execute("SET GLOBAL max_binlog_cache_size = 8192");
+    const auto smaller =
+        lhm_.change("app.big", {"--add-column", "x int", "--stride", "1000", "--no-switch"});
+    EXPECT_EQ(lhm_.run({"cleanup", "app.big", "--run"}).code, 0);
+    const auto refused = lhm_.change("app.big", {"--add-column", "x int", "--stride", "1000",
+                                                 "--min-stride", "500", "--backoff-factor", "0.9"});
+    db_.execute("SET GLOBAL max_binlog_cache_size = " + before);
+    db_.execute("SET GLOBAL binlog_cache_size = " + cache);
+    EXPECT_EQ(smaller.code, 0) << smaller.text;
+    EXPECT_TRUE(smaller.says("the binary log's cache is too small for the chunk")) << smaller.text;
+    EXPECT_EQ(refused.code, 1) << refused.text;
+    EXPECT_TRUE(refused.says("cannot reduce the chunk below 500")) << refused.text;
+}
+
+// ---- retries (SR-01 to SR-03)
+
+TEST_F(LhmCopy, ALockedRowIsTriedAgainAsOftenAsAllowed) {
+    for (const bool enough : {true, false}) {
+        make_users(50);
+        Db holder =
+            start_with_a_locked_row({"--tries", enough ? "100" : "2", "--retry-interval", "200ms"});
+        ASSERT_TRUE(poll_until([&] {
+            return lhm_.output().find("1 tries in") != std::string::npos;
+        })) << lhm_.output();
+        if (enough) {
+            holder.execute("ROLLBACK");
+        }
+        const auto answer = lhm_.finish();
+        EXPECT_EQ(answer.code, enough ? 0 : 75) << answer.text;
+        if (!enough) {
+            EXPECT_TRUE(answer.says("given up after 2 tries")) << answer.text;
+            EXPECT_TRUE(answer.says("to go on: ")) << answer.text;
+            holder.execute("ROLLBACK");
+        }
+        db_.execute("DROP TABLE users");
+    }
+}
+
+TEST_F(LhmCopy, WithoutALimitALockedRowIsWaitedForAndItsHolderIsNamed) {
+    make_users(50);
+    Db holder = start_with_a_locked_row({});
+    ASSERT_TRUE(poll_until([&] {
+        return lhm_.output().find("thread " + std::to_string(holder.thread_id())) !=
+               std::string::npos;
+    })) << lhm_.output();
+    // Nobody waits behind the copy meanwhile.
+    Db application = server_.connect("app");
+    application.execute("SET SESSION innodb_lock_wait_timeout = 3");
+    for (int id = 1; id < 30; ++id) {
+        EXPECT_EQ(application.try_execute("UPDATE users SET username = 'x' WHERE id = " +
+                                          std::to_string(id)),
+                  0u);
+    }
+    holder.execute("ROLLBACK");
+    EXPECT_EQ(lhm_.finish().code, 0) << lhm_.output();
+}
+
+TEST_F(LhmCopy, ATransactionInTheWayOfTheTriggersIsNamed) {
+    make_users(50);
+    Db holder = server_.connect("app");
+    holder.execute("BEGIN");
+    holder.execute("SELECT * FROM users LIMIT 1");
+    lhm_.start(Lhm::quick("change-table", "app.users", {"--add-column", "x int", "--execute"}));
+    ASSERT_TRUE(poll_until([&] {
+        return lhm_.output().find("thread " + std::to_string(holder.thread_id())) !=
+               std::string::npos;
+    })) << lhm_.output();
+    holder.execute("COMMIT");
+    EXPECT_EQ(lhm_.finish().code, 0) << lhm_.output();
+}
+
+TEST_F(LhmCopy, AKilledSessionIsReplaced) {
+    make_users(600);
+    lhm_.start(
+        Lhm::quick("change-table", "app.users",
+                   {"--add-column", "x int", "--stride", "20", "--delay", "40ms", "--execute"}));
+    await_copying("users");
+    for (int i = 0; i < 4; ++i) {
+        for (const std::string& id :
+             db_.column("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'shift'")) {
+            db_.try_execute("KILL " + id);
+        }
+        std::this_thread::sleep_for(milliseconds(120));
+    }
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_EQ(count("users"), 600);
+    EXPECT_EQ(leftovers(), "");
+}
+
+// ---- triggers (EN-01 to EN-06)
+
+TEST_F(LhmCopy, TriggersReplayEachWriteUntilTheyAreGone) {
+    make_users(0);
+    change("users", {"--add-column", "x int", "--no-switch"});
+    EXPECT_EQ(db_.triggers("app"), (Names{"lhmt_del_users", "lhmt_ins_users", "lhmt_upd_users"}));
+    db_.execute("INSERT INTO users (id, username) VALUES (1, 'a'), (2, 'b')");
+    EXPECT_EQ(count("lhmn_users"), 2);
+    db_.execute("UPDATE users SET username = 'c' WHERE id = 1");
+    EXPECT_EQ(db_.scalar("SELECT username FROM lhmn_users WHERE id = 1"), "c");
+    db_.execute("DELETE FROM users WHERE id = 2");
+    EXPECT_EQ(count("lhmn_users"), 1);
+    for (const std::string& body :
+         db_.column("SELECT ACTION_STATEMENT FROM information_schema.TRIGGERS WHERE "
+                    "TRIGGER_SCHEMA = 'app'")) {
+        EXPECT_EQ(body.find("REPLACE"), std::string::npos) << body;
+        EXPECT_NE(body.find("/* shift-lhm "), std::string::npos) << body;
+    }
+    EXPECT_EQ(lhm_.run({"cleanup", "app.users", "--run"}).code, 0);
+    db_.execute("INSERT INTO users (id, username) VALUES (3, 'a')");
+    EXPECT_EQ(count(archive_of(db_, "app")), 1);  // nothing is replayed any more
+}
+
+TEST_F(LhmCopy, ApplicationsSeeNothingOfTheTriggers) {
+    make_users(5);
+    change("users", {"--add-column", "x int", "--no-switch"});
+    db_.execute("INSERT INTO users (username) VALUES ('a')");
+    EXPECT_EQ(db_.affected_rows(), 1u);
+    EXPECT_EQ(db_.scalar("SELECT LAST_INSERT_ID()"), db_.scalar("SELECT MAX(id) FROM users"));
+    db_.execute("UPDATE users SET username = 'b' WHERE id <= 3");
+    EXPECT_EQ(db_.affected_rows(), 3u);
+    EXPECT_EQ(db_.rows("SHOW WARNINGS").size(), 0u);
+    // The application's sql_mode does not matter to them.
+    db_.execute("SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'");
+    db_.execute("UPDATE users SET username = 'c\\' WHERE id = 1");
+    EXPECT_EQ(db_.scalar("SELECT username FROM lhmn_users WHERE id = 1"), "c\\");
+}
+
+// ---- verification
+
+TEST_F(LhmCopy, ARowThatDiffersIsFoundRepairedAndTold) {
+    make_users(500);
+    db_.execute("INSERT INTO users (id, username) VALUES (900, 'x'), (901, 'y')");
+    hold();
+    lhm_.start(Lhm::quick("change-table", "app.users",
+                          {"--add-column", "x int", "--execute", "--throttle-file", dir_ / "late",
+                           "--throttle-interval", "50ms", "--stride", "20", "--delay", "20ms"}));
+    await_copying("users");
+    ASSERT_TRUE(poll_until([&] { return count("lhmn_users") == 502 || !lhm_.process().running(); }))
+        << lhm_.output();
+    db_.execute("UPDATE lhmn_users SET username = 'wrong' WHERE id = 17");
+    db_.execute("DELETE FROM lhmn_users WHERE id = 400");
+    db_.execute("INSERT INTO lhmn_users (id, username) VALUES (5000, 'too many')");
+    // Values that changed their places: a linear checksum would not see it.
+    db_.execute("UPDATE lhmn_users SET username = IF(id = 900, 'y', 'x') WHERE id IN (900, 901)");
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("were copied again and agree now")) << answer.text;
+    EXPECT_EQ(row_difference(db_, "SELECT id, username FROM users ORDER BY id",
+                             "SELECT id, username FROM " + quote_name(archive_of(db_, "app")) +
+                                 " ORDER BY id"),
+              "");
+}
+
+TEST_F(LhmCopy, ConversionsAreComparedAfterTheConversion) {
+    db_.execute(
+        "CREATE TABLE v (id INT NOT NULL PRIMARY KEY, a INT, b DECIMAL(10,4), c VARCHAR(20) "
+        "CHARACTER SET latin1, d "
+        "CHAR(5), e ENUM('x','y'), f FLOAT, g DATE, h VARCHAR(20), i BINARY(4), j SET('p','q'), k "
+        "VARCHAR(10), l "
+        "TIME(2), m BIT(5), n INT UNSIGNED ZEROFILL, o JSON, p TEXT, q YEAR)");
+    db_.execute(
+        "INSERT INTO v SELECT seq, CAST(seq AS SIGNED) * -7, seq / 3, CONCAT('caf\u00e9', seq), "
+        "LEFT(seq, 5), 1 + "
+        "seq % 2, seq / 7, "
+        "DATE_ADD('2000-01-01', INTERVAL seq DAY), seq * 12, UNHEX(LPAD(HEX(seq), 8, '0')), 1 + "
+        "seq % 3, CONCAT(seq, ' '), "
+        "SEC_TO_TIME(seq * 1.25), seq % 32, seq, JSON_OBJECT('a', seq), IF(seq % 5 = 0, NULL, "
+        "seq), 1950 + seq % 150 "
+        "FROM seq_1_to_800");
+    const auto answer = change(
+        "v", {"--alter",
+              "MODIFY a BIGINT, MODIFY b DECIMAL(8,2), MODIFY c VARCHAR(30) CHARACTER SET utf8mb4, "
+              "MODIFY d "
+              "VARCHAR(9), MODIFY e ENUM('y','x','z'), MODIFY f DOUBLE, MODIFY g DATETIME, MODIFY "
+              "h INT, MODIFY i "
+              "VARBINARY(8), MODIFY j SET('p','q','r'), MODIFY k CHAR(10), MODIFY l TIME(4), "
+              "MODIFY m BIT(9), "
+              "MODIFY n BIGINT, MODIFY o LONGTEXT, MODIFY p VARCHAR(50), MODIFY q SMALLINT"});
+    EXPECT_TRUE(answer.says("no differences")) << answer.text;
+    EXPECT_EQ(db_.scalar("SELECT COUNT(*) FROM v n JOIN " + quote_name(archive_of(db_, "app")) +
+                         " o USING (id) WHERE n.a = o.a AND n.b = ROUND(o.b, 2) AND n.c = "
+                         "CONVERT(o.c USING utf8mb4) AND n.d = "
+                         "o.d AND n.e = CAST(o.e AS CHAR) AND n.g = o.g AND n.h = o.h AND n.l = "
+                         "o.l AND n.q = o.q"),
+              "800");
+}
+
+TEST_F(LhmCopy, VerificationCanBeLeftOut) {
+    make_users(20);
+    const auto answer = change("users", {"--add-column", "x int", "--no-verify"});
+    EXPECT_FALSE(answer.says("verif")) << answer.text;
+    EXPECT_EQ(count("users"), 20);
+}
+
+// A key whose order changes with its collation: ranges are other rows there.
+TEST_F(LhmCopy, AKeyThatChangesItsOrderIsCopiedAndVerified) {
+    db_.execute("CREATE TABLE o (k VARCHAR(20) COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, a INT)");
+    db_.execute(
+        "INSERT INTO o SELECT CONCAT(ELT(1 + seq % 4, 'a', 'B', '\u00e9', '_'), seq), seq FROM "
+        "seq_1_to_900");
+    hold();
+    lhm_.start(Lhm::quick(
+        "change-table", "app.o",
+        {"--alter", "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci", "--stride", "50",
+         "--throttle-file", dir_ / "hold", "--throttle-interval", "50ms", "--execute"}));
+    ASSERT_TRUE(poll_until([&] { return db_.triggers("app").size() == 3; }));
+    let_go();
+    for (int i = 1; i <= 60; ++i) {
+        db_.execute("UPDATE o SET k = CONCAT('moved', " + std::to_string(i) + ") WHERE k = 'B" +
+                    std::to_string(i * 4 + 1) + "'");
+        db_.execute("UPDATE o SET a = -a WHERE k = 'a" + std::to_string(i * 8) + "'");
+        db_.execute("DELETE FROM o WHERE k = '_" + std::to_string(i * 4 + 3) + "'");
+    }
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("no differences")) << answer.text;
+    EXPECT_EQ(
+        row_difference(db_, "SELECT k, a FROM o ORDER BY a",
+                       "SELECT k, a FROM " + quote_name(archive_of(db_, "app")) + " ORDER BY a"),
+        "");
+}
+
+// ---- throttling
+
+struct Held {
+    const char* name;
+    std::vector<std::string> arguments;  // DIR and URL are replaced
+    const char* reason;
+};
+class LhmHeld : public LhmCopy, public ::testing::WithParamInterface<Held> {};
+
+TEST_P(LhmHeld, TheCopyWaitsWhileThereIsAReason) {
+    make_users(200);
+    db_.execute("CREATE TABLE flag (a INT)");
+    db_.execute("INSERT INTO flag VALUES (1)");
+    FakeApi http;  // answers 404 to what it does not know
+    std::vector<std::string> arguments = {"--add-column",        "x int", "--stride", "50",
+                                          "--throttle-interval", "50ms",  "--execute"};
+    for (std::string word : GetParam().arguments) {
+        if (word == "FILE") {
+            word = dir_ / "hold";
+        } else if (word == "URL") {
+            word = http.url() + "nothing";
+        }
+        arguments.push_back(word);
+    }
+    hold();
+    lhm_.start(Lhm::quick("change-table", "app.users", arguments));
+    ASSERT_TRUE(poll_until([&] {
+        return lhm_.output().find(GetParam().reason) != std::string::npos;
+    })) << lhm_.output();
+    EXPECT_TRUE(stays_true([&] { return count("lhmn_users") <= 1; }, milliseconds(400)));
+    if (std::string(GetParam().name) == "File") {
+        let_go();
+        EXPECT_EQ(lhm_.finish().code, 0) << lhm_.output();
+        return;
+    }
+    if (std::string(GetParam().name) == "Query") {
+        db_.execute("DELETE FROM flag");
+        EXPECT_EQ(lhm_.finish().code, 0) << lhm_.output();
+        return;
+    }
+    lhm_.process().signal(SIGINT);
+    EXPECT_EQ(lhm_.finish().code, 75) << lhm_.output();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Reasons, LhmHeld,
+    ::testing::Values(
+        Held{"File", {"--throttle-file", "FILE"}, "hold exists"},
+        Held{"Query",
+             {"--throttle-query", "SELECT COUNT(*) FROM flag"},
+             "the throttle query gives 1"},
+        Held{"Http", {"--throttle-http", "URL"}, "answers 404"},
+        Held{"NoHttp", {"--throttle-http", "http://127.0.0.1:1/"}, "does not answer"},
+        Held{"Threads",
+             {"--throttler", "threads_running", "--max-threads-running", "0"},
+             "threads run (max 0)"},
+        Held{"MaxLoad", {"--max-load", "Threads_connected=0"}, "(max 0)"},
+        Held{
+            "NoSuchVariable", {"--max-load", "Nonsense=0"}, "there is no status variable Nonsense"},
+        Held{"BrokenQuery", {"--throttle-query", "SELECT nonsense"}, "the load is not known"}),
+    [](const auto& one) { return std::string(one.param.name); });
+
+TEST_F(LhmCopy, ACriticalLoadStopsAndKeepsEverything) {
+    make_users(200);
+    const auto answer = lhm_.change(
+        "app.users", {"--add-column", "x int", "--critical-load", "Threads_connected=0"});
+    EXPECT_EQ(answer.code, 1) << answer.text;
+    EXPECT_TRUE(answer.says("exceeds its critical limit")) << answer.text;
+    const auto resumed =
+        lhm_.run(Lhm::quick("resume", "app.users", {"--critical-load", "Threads_connected=1000"}));
+    EXPECT_EQ(resumed.code, 0) << resumed.text;
+}
+
+}  // namespace
+}  // namespace shift::testing
