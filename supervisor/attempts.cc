@@ -60,6 +60,7 @@ void Attempts::advance(Entry& entry) {
         case ClaimState::kSeen:
         case ClaimState::kClaiming:
         case ClaimState::kUncertain:
+        case ClaimState::kTakingOver:
         case ClaimState::kContesting:
         case ClaimState::kPinning:
         case ClaimState::kFetching:
@@ -98,7 +99,9 @@ void Attempts::wait(Entry& entry) {
         registry_.set_reason(entry, waits);
         return;
     }
-    start(entry);
+    if (claimer_.is_confirmed(entry)) {
+        start(entry);
+    }
 }
 
 Result<Job> Attempts::job_of(const Entry& entry) {

@@ -149,7 +149,10 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
         return Listed::kSkip;
     }
     if (!migration.run_host.empty() && migration.run_host != registry_.config().run_host) {
-        refuse(key, migration.id, fmt::format("pinned elsewhere: run_host {}", migration.run_host));
+        refuse(key, migration.id,
+               fmt::format("pinned elsewhere: run_host {0} (gone for good? shift-supervisorctl "
+                           "takeover {0})",
+                           migration.run_host));
         return Listed::kSkip;
     }
     if (const std::string missing = missing_for_step(migration, *step); !missing.empty()) {
@@ -159,7 +162,8 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
     Entry& entry = registry_.obtain(migration.id);
     const ClaimState state = entry.record.state;
     if (entry.claim_call_in_flight || state == ClaimState::kClaiming ||
-        state == ClaimState::kUncertain || state == ClaimState::kContesting) {
+        state == ClaimState::kUncertain || state == ClaimState::kTakingOver ||
+        state == ClaimState::kContesting) {
         return Listed::kSkip;  // the claim under way decides
     }
     if (entry.hand_on_in_flight) {
@@ -212,18 +216,25 @@ SlotView Claimer::slots(const Entry& entry) const {
     return view;
 }
 
-void Claimer::begin(Entry& entry, const Migration& listed, Step step) {
+void Claimer::begin_record(Entry& entry, const Migration& listed, Step step) {
     MigrationRecord& record = entry.record;
     entry.held_before = is_open(record.state);
     entry.unstage_unknown = false;
     entry.claimed_at.reset();
     entry.claim_tries = 0;
+    entry.claim_due = {};
     entry.disowned = false;
+    entry.pin_seen = {};
     record.seen = listed;
     record.listed_lock_version = listed.lock_version;
     record.step = step;
     record.claim += 1;
     record.claim_id = registry_.random_hex();
+}
+
+void Claimer::begin(Entry& entry, const Migration& listed, Step step) {
+    begin_record(entry, listed, step);
+    MigrationRecord& record = entry.record;
     registry_.set_state(entry, ClaimState::kClaiming);
     registry_.add_event(&entry, "supervisor", "claim_intent",
                         {{"step", step_name(step)},
@@ -414,6 +425,11 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
 void Claimer::contest(Entry& entry) {
     registry_.set_state(entry, ClaimState::kContesting, "nobody claimed it: writing our pin");
     registry_.add_event(&entry, "supervisor", "contest", Json::object());
+    write_pin(entry);
+}
+
+// Where others may write theirs at the same time: the last one wins, and both look a while later.
+void Claimer::write_pin(Entry& entry) {
     entry.claim_call_in_flight = true;
     registry_.then([this, id = entry.record.id] {
         Json body = {{"id", std::to_string(id)}, {"run_host", registry_.config().run_host}};
@@ -508,6 +524,117 @@ void Claimer::pinned(Entry& entry) {
         registry_.set_state(entry, ClaimState::kWaiting);
     } else {
         registry_.set_state(entry, ClaimState::kFetching);
+    }
+}
+
+bool Claimer::is_confirmed(Entry& entry) {
+    const auto now = registry_.clock().now();
+    if (entry.pin_seen != SteadyTime{} &&
+        now - entry.pin_seen < registry_.config().recheck_interval) {
+        return true;
+    }
+    if (!entry.claim_call_in_flight && now >= entry.claim_due) {
+        read(entry,
+             [this](Entry& answered, const ApiAnswer& answer) { on_hold_read(answered, answer); });
+    }
+    return false;
+}
+
+void Claimer::on_hold_read(Entry& entry, const ApiAnswer& answer) {
+    if (entry.record.state != ClaimState::kWaiting || entry.attempt) {
+        return;
+    }
+    auto shown = shown_migration(answer);
+    if (!shown.ok()) {
+        if (shown.error().code == Errc::kNotFound) {
+            disown(entry, shown.error().message);
+        } else if (entry.pin_seen != SteadyTime{}) {
+            entry.pin_seen = registry_.clock().now();  // seen by this process: an outage, no more
+        } else {
+            registry_.set_reason(entry, "waiting for the API to say that it is still ours: " +
+                                            shown.error().message);
+            later(entry);
+        }
+        return;
+    }
+    entry.claim_tries = 0;
+    entry.claim_due = {};
+    switch (judge_hold(*shown, entry.record, registry_.config().run_host)) {
+        case HoldVerdict::kOurs:
+            entry.pin_seen = registry_.clock().now();
+            return;
+        case HoldVerdict::kUnpinned:
+            registry_.set_state(entry, ClaimState::kPinning, "unpinned meanwhile");
+            return;
+        case HoldVerdict::kStaged:
+            registry_.set_reason(entry, fmt::format("moved on to status {} ({})", shown->status,
+                                                    api_status_name(shown->status)));
+            poll_due_ = {};
+            later(entry);
+            return;
+        case HoldVerdict::kTheirs:
+            disown(entry, fmt::format("no longer ours: status {}, run_host '{}'", shown->status,
+                                      shown->run_host));
+            return;
+    }
+}
+
+Status Claimer::take_over(const Migration& listed) {
+    const auto step = step_of_status(listed.status);
+    if (!step) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("migration {} is in status {} ({}): nothing to take over",
+                                 listed.id, listed.status, api_status_name(listed.status))};
+    }
+    Entry& entry = registry_.obtain(listed.id);
+    if (is_open(entry.record.state) || entry.attempt || entry.claim_call_in_flight) {
+        return Error{Errc::kConflict, fmt::format("migration {} is in work here: {}", listed.id,
+                                                  claim_state_name(entry.record.state))};
+    }
+    begin_record(entry, listed, *step);
+    apply_overrides(entry.record.seen);
+    entry.pin_written = false;
+    registry_.set_state(entry, ClaimState::kTakingOver,
+                        listed.run_host.empty() ? "taken over, it was nobody's"
+                                                : "taken over from " + listed.run_host);
+    registry_.add_event(&entry, "operator", "takeover",
+                        {{"from", listed.run_host}, {"status", listed.status}});
+    return Ok{};
+}
+
+void Claimer::on_takeover_read(Entry& entry, const ApiAnswer& answer) {
+    auto shown = shown_migration(answer);
+    if (!shown.ok()) {
+        if (shown.error().code == Errc::kNotFound) {
+            let_go(entry, shown.error().message);
+        } else {
+            later(entry);
+        }
+        return;
+    }
+    switch (judge_takeover(*shown, entry.record, registry_.config().run_host)) {
+        case TakeoverVerdict::kPinIt:
+            if (entry.pin_written) {
+                later(entry);
+            }
+            entry.pin_written = true;
+            write_pin(entry);
+            return;
+        case TakeoverVerdict::kOurs:
+            void_older_calls(entry);
+            claimed(entry,
+                    answer.body.contains("migration") ? answer.body["migration"] : answer.body,
+                    true);
+            return;
+        case TakeoverVerdict::kOursStaged:
+            registry_.set_state(entry, ClaimState::kLetGo,
+                                "taken over; staged, the poll claims it");
+            poll_due_ = {};
+            return;
+        case TakeoverVerdict::kNotOurs:
+            let_go(entry, fmt::format("not taken over: status {}, run_host '{}'", shown->status,
+                                      shown->run_host));
+            return;
     }
 }
 
@@ -621,6 +748,11 @@ void Claimer::advance(Entry& entry) {
             break;
         case ClaimState::kContesting:
             resolve(entry);
+            break;
+        case ClaimState::kTakingOver:
+            read(entry, [this](Entry& answered, const ApiAnswer& answer) {
+                on_takeover_read(answered, answer);
+            });
             break;
         case ClaimState::kPinning:
             pin(entry);

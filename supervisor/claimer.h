@@ -24,6 +24,13 @@ class Claimer {
     void advance(Entry& entry);
     // Reads a migration back now and then: taken over, deleted, or lost?
     void recheck(Entry& entry);
+    // Whether an attempt may start: the API has shown our pin not long ago. Else reads it, and says
+    // no until the answer came. While the API is out, what this process has seen itself counts on.
+    bool is_confirmed(Entry& entry);
+    // An operator's word that the host `listed` is pinned to is gone: pins it to us and goes on
+    // with its step. `listed` is the migration as the operator saw it, with host and port. Errors:
+    // kConflict - it is being worked on here; kInvalidArgument - no machine step.
+    Status take_over(const Migration& listed);
     // Stops serving it without telling the API anything.
     void disown(Entry& entry, const std::string& why);
 
@@ -44,6 +51,7 @@ class Claimer {
     void apply_overrides(Migration& migration) const;
     bool any_claim_in_flight() const;
 
+    void begin_record(Entry& entry, const Migration& listed, Step step);
     void begin(Entry& entry, const Migration& listed, Step step);
     void send_unstage(Entry& entry);
     void on_unstage(Entry& entry, const ApiAnswer& answer);
@@ -56,6 +64,9 @@ class Claimer {
     void read_pin(Entry& entry, bool may_write);
     void on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write);
     void pinned(Entry& entry);
+    void on_hold_read(Entry& entry, const ApiAnswer& answer);
+    void write_pin(Entry& entry);
+    void on_takeover_read(Entry& entry, const ApiAnswer& answer);
     void fetch_state(Entry& entry);
     void let_go(Entry& entry, const std::string& why);
     void read(Entry& entry, std::function<void(Entry&, const ApiAnswer&)> then);

@@ -187,6 +187,7 @@ void Courier::advance(Entry& entry) {
         case ClaimState::kSeen:
         case ClaimState::kClaiming:
         case ClaimState::kUncertain:
+        case ClaimState::kTakingOver:
         case ClaimState::kContesting:
         case ClaimState::kPinning:
         case ClaimState::kFetching:

@@ -36,6 +36,7 @@ struct Entry {
     int claim_tries = 0;
     SteadyTime nobodys_since{};  // seen unstaged and unpinned since
     SteadyTime recheck_due{};
+    bool pin_written = false;  // of a takeover: the next read tells who won
 
     // Running.
     SteadyTime wait_until{};

@@ -12,6 +12,8 @@ constexpr Millis kStopFileInterval{1'000};
 constexpr Millis kJournalRetryInterval{10'000};
 constexpr std::chrono::minutes kJournalPatience{10};
 constexpr std::chrono::hours kFinishedShown{1};
+// What lives is adopted at once, and let go at once if it was taken over while we were away.
+constexpr Millis kRecheckAfterStart{200};
 
 Json time_or_null(WallTime time) {
     return time == WallTime{} ? Json() : Json(iso_time(time));
@@ -68,6 +70,7 @@ Status Supervisor::recover() {
         if (first_try && !entry->attempt && needs_state_file(record)) {
             registry_.set_state(*entry, ClaimState::kFetching);
         }
+        entry->recheck_due = clock_.now() + kRecheckAfterStart;
         log_.info("recovered", {{"migration", id},
                                 {"state", claim_state_name(record.state)},
                                 {"attempt", entry->attempt ? entry->attempt->id : 0},
@@ -259,6 +262,21 @@ Json Supervisor::status() const {
             {"migrations", std::move(migrations)}};
 }
 
+// Args: {"migration": {...}} as the API shows it, with host and port. The answer: {"id"}.
+Result<Json> Supervisor::take_over(const Json& args) {
+    if (!registry_.failure().empty()) {
+        return Error{Errc::kIo, "the journal cannot be written: " + registry_.failure()};
+    }
+    const auto it = args.find("migration");
+    if (it == args.end()) {
+        return Error{Errc::kInvalidArgument, "takeover: no migration given"};
+    }
+    ASSIGN_OR_RETURN(const Migration listed, parse_migration(*it));
+    RETURN_IF_ERROR(claimer_.take_over(listed));
+    registry_.commit();
+    return Json{{"id", listed.id}};
+}
+
 Result<Json> Supervisor::command(const std::string& name, const Json& args) {
     if (name == "status") {
         return status();
@@ -274,9 +292,12 @@ Result<Json> Supervisor::command(const std::string& name, const Json& args) {
         registry_.commit();
         return status();
     }
+    if (name == "takeover") {
+        return take_over(args);
+    }
     return Error{Errc::kInvalidArgument,
                  fmt::format("unknown command '{}'; this daemon ({}) knows status, drain, undrain, "
-                             "version",
+                             "takeover, version",
                              name, SHIFT_VERSION)};
 }
 

@@ -60,6 +60,7 @@ class Supervisor {
     void advance_all();
     void retry_journal();
     void forget_finished();
+    Result<Json> take_over(const Json& args);
     Json status() const;
     Json status_of(const Entry& entry) const;
     std::int64_t owed_before_drained() const;

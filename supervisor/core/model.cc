@@ -30,10 +30,11 @@ std::optional<E> value_of(const Names<E, N>& names, const std::string& text) {
     return std::nullopt;
 }
 
-constexpr Names<ClaimState, 11> kClaimStates = {{
+constexpr Names<ClaimState, 12> kClaimStates = {{
     {ClaimState::kSeen, "seen"},
     {ClaimState::kClaiming, "claiming"},
     {ClaimState::kUncertain, "uncertain"},
+    {ClaimState::kTakingOver, "taking over"},
     {ClaimState::kContesting, "contesting"},
     {ClaimState::kPinning, "pinning"},
     {ClaimState::kFetching, "fetching state"},
@@ -91,6 +92,7 @@ bool is_open(ClaimState state) {
     switch (state) {
         case ClaimState::kClaiming:
         case ClaimState::kUncertain:
+        case ClaimState::kTakingOver:
         case ClaimState::kContesting:
         case ClaimState::kPinning:
         case ClaimState::kFetching:

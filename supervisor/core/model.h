@@ -17,6 +17,7 @@ enum class ClaimState {
     kSeen,        // known, not claimed by us
     kClaiming,    // intent journaled, unstage on its way
     kUncertain,   // unstage sent, result unknown
+    kTakingOver,  // an operator took it from the host it is pinned to; our pin is not confirmed yet
     kContesting,  // seen unstaged and unpinned; our pin is written, waiting who wins
     kPinning,     // claimed; our run_host is not confirmed yet
     kFetching,    // pinned; reading the API's copy of the state file

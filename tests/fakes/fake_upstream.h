@@ -118,7 +118,16 @@ class FakeUpstream final : public Upstream {
             return ok(std::move(page));
         }
         if (tail.rfind("get_file", 0) == 0) {
-            return {.status = 404, .sent = true, .body = {}, .is_json = false, .error = {}};
+            const auto value = [&tail](const std::string& name) {
+                const std::size_t at = tail.find(name + "=");
+                const std::size_t from = at + name.size() + 1;
+                return at == std::string::npos ? ""
+                                               : tail.substr(from, tail.find('&', from) - from);
+            };
+            const auto file = files.find({std::stoll(value("migration_id")), value("file_type")});
+            return file == files.end()
+                       ? ApiAnswer{.status = 404, .sent = true, .body = {}, .error = {}}
+                       : ok({{"contents", file->second}});
         }
         const bool by_path = tail.find_first_not_of("0123456789") == std::string::npos;
         const auto id =
