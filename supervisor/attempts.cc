@@ -379,6 +379,8 @@ void Attempts::finish(Entry& entry) {
     end.step = attempt.step;
     end.direct = attempt.engine == "direct" && attempt.step == Step::kRun;
     end.ddl_sent = sent_ddl(registry_.history(entry.record.id));
+    end.started = attempt.worker.pid != 0 || attempt.outcome.has_value();
+    end.waits = entry.waits;
     end.outcome = attempt.outcome;
     end.reason = attempt.reason;
     end.message = attempt.message;
@@ -423,11 +425,13 @@ void Attempts::apply(Entry& entry, const Conclusion& conclusion) {
             return;
         case Conclusion::Next::kStartStep:
             record.tries = 0;
+            entry.waits = 0;
             entry.wait_until = {};
             registry_.set_state(entry, ClaimState::kWaiting);
             return;
         case Conclusion::Next::kRetry:
             record.tries += conclusion.counts ? 1 : 0;
+            entry.waits = conclusion.counts ? 0 : entry.waits + 1;
             record.next_try = registry_.clock().wall() + conclusion.delay;
             entry.wait_until = registry_.clock().now() + conclusion.delay;
             registry_.set_state(entry, ClaimState::kWaiting, conclusion.reason);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -49,6 +50,7 @@ struct Entry {
     StopRung stop_rung = StopRung::kAsk;
     SteadyTime ask_due{};
     std::optional<Millis> retry_after;  // what the worker's outcome asked for
+    int waits = 0;                      // attempts in a row that did not count as tries
     SteadyTime orphan_since{};
     bool disowned = false;  // taken over elsewhere: stop, tell nothing
 
@@ -97,6 +99,8 @@ class Registry {
     std::string setting(const std::string& key) const;
     Json history(MigrationId id);
     std::int64_t next_attempt_id() { return ++last_attempt_; }
+    // Attempt numbers up to `id` are taken, whatever the journal says.
+    void skip_attempt_ids(std::int64_t id) { last_attempt_ = std::max(last_attempt_, id); }
 
     void then(std::function<void()> effect) { effects_.push_back(std::move(effect)); }
     // Writes, commits, runs effects; again while effects make changes.

@@ -62,6 +62,7 @@ Supervisor::Supervisor(const Clock& clock, Config config, const Logger& log, Ups
 Status Supervisor::recover() {
     ASSIGN_OR_RETURN(std::unique_ptr<Journal> journal, open_journal_());
     RETURN_IF_ERROR(registry_.load(std::move(journal)));
+    registry_.skip_attempt_ids(workers_.highest_attempt());
     claimer_.reset();
     for (const auto& [id, entry] : registry_.entries()) {
         MigrationRecord& record = entry->record;

@@ -32,10 +32,10 @@ Conclusion retry(const AttemptEnd& end, int tries, const RetryPolicy& policy) {
     Conclusion conclusion;
     conclusion.next = Next::kRetry;
     conclusion.reason = end.message.empty() ? "the worker died without an outcome" : end.message;
-    // Somebody holds the table's lock: that is waiting, not failing.
-    conclusion.counts = end.reason != "table_busy";
-    const int used = conclusion.counts ? tries + 1 : tries;
-    conclusion.delay = std::max(backoff(std::max(used, 1), policy),
+    // Somebody holds the table's lock, or this host cannot start a process: waiting, not failing.
+    conclusion.counts = end.started && end.reason != "table_busy";
+    const int used = tries + (conclusion.counts ? 1 : 0);
+    conclusion.delay = std::max(backoff(conclusion.counts ? used : end.waits + 1, policy),
                                 end.retry_after.value_or(std::chrono::milliseconds(0)));
     if (!conclusion.counts || used < policy.attempts_max || never_gives_up(end.step)) {
         return conclusion;

@@ -33,6 +33,8 @@ struct AttemptEnd {
     Step step = Step::kPrepare;  // of the attempt, which may be older than the claimed step
     bool direct = false;         // a direct run: its DDL may have been sent
     bool ddl_sent = false;       // an intent `ddl` or `swap` was ever journaled
+    bool started = true;  // false: no worker ever ran; this host's trouble, no try of the step
+    int waits = 0;        // attempts before it that did not count as tries, in a row
     std::optional<Outcome> outcome;
     std::string reason;
     std::string message;

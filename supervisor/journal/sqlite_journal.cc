@@ -143,8 +143,19 @@ Json payload_of(const Migration& m) {
 
 }  // namespace
 
+Error SqliteJournal::damaged(const std::string& how) const {
+    return {Errc::kIo,
+            fmt::format("journal {0} is damaged: {1}; stop the daemon, keep a copy of it, then "
+                        "recover it with: sqlite3 {0} .recover | sqlite3 new.db (docs/"
+                        "journal-format.md, \"A damaged journal\")",
+                        path_, how)};
+}
+
 Error SqliteJournal::error(const std::string& what) const {
     const int code = sqlite3_extended_errcode(db_);
+    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
+        return damaged(sqlite3_errmsg(db_));
+    }
     const Errc errc = (code & 0xff) == SQLITE_BUSY ? Errc::kConflict : Errc::kIo;
     return {errc, fmt::format("journal {}: {}: {}", path_, what, sqlite3_errmsg(db_)), code};
 }
@@ -209,10 +220,7 @@ Status SqliteJournal::prepare_schema() {
         Statement query(check);
         const std::string answer = query.step() == SQLITE_ROW ? query.text() : sqlite3_errmsg(db_);
         if (answer != "ok") {
-            return Error{Errc::kIo,
-                         fmt::format("journal {} is damaged: {}; stop the daemon, keep a copy, and "
-                                     "repair it with: sqlite3 {} .recover | sqlite3 new.db",
-                                     path_, answer, path_)};
+            return damaged(answer);
         }
     }
     ASSIGN_OR_RETURN(const int version, user_version());

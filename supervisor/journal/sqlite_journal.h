@@ -45,6 +45,7 @@ class SqliteJournal final : public Journal {
     Status write(Statement& statement);
     Status stick(Error error);
     Error error(const std::string& what) const;
+    Error damaged(const std::string& how) const;
     // Prepared once per text, reset between uses.
     Result<sqlite3_stmt*> statement(const char* sql);
 

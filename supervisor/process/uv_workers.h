@@ -28,6 +28,7 @@ class UvWorkers final : public Workers {
     void ask_to_stop(const AttemptRecord& attempt, const std::string& reason) override;
     void signal(const ProcessIdentity& process, int signo) override;
     void close(const AttemptRecord& attempt) override;
+    std::int64_t highest_attempt() override;
     std::uint64_t log_size(MigrationId id) override;
     std::string state_file(MigrationId id) override;
     std::string log_path(MigrationId id) const override;

@@ -35,6 +35,10 @@ class Workers {
     // Marks the directory `closed` and removes credentials, sockets and locks.
     virtual void close(const AttemptRecord& attempt) = 0;
 
+    // The highest number of an attempt directory that exists, 0 = none: a journal that was lost or
+    // put back from a copy must not give a number twice.
+    virtual std::int64_t highest_attempt() { return 0; }
+
     // The migration's files under log_dir.
     virtual std::uint64_t log_size(MigrationId id) = 0;
     // The local state file if it is whole (parses), else "".

@@ -33,8 +33,6 @@ std::string name_of(std::string text) {
     return text;
 }
 
-// -- the server dies ------------------------------------------------------------------------------
-
 struct ServerDeath {
     const char* moment;
     const char* route;
@@ -98,9 +96,6 @@ INSTANTIATE_TEST_SUITE_P(Moments, ServerDies,
                              return std::string(one.param.moment) +
                                     (one.param.is_killed ? "_killed" : "_restarted");
                          });
-
-// -- the connection is cut around one statement
-// -----------------------------------------------------
 
 struct CutStatement {
     const char* route;
