@@ -1,14 +1,15 @@
 // Happy path: poll() -> on_page() -> consider() -> begin(): intent journaled -> unstage -> the
 // object comes back -> pin() (unless the answer already shows our run_host) -> read back ->
-// fetch_state() -> kWaiting. Failure modes, each a state: no usable answer to unstage ->
-// kUncertain, the same claim_id is sent again; {} after that -> resolve() reads the migration and
-// judge_claim() decides; unstaged, unpinned and untouched for claim_grace -> kContesting.
+// fetch_state() -> kWaiting. Failure modes, each a state: no usable answer to unstage, or {} after
+// one -> kUncertain: resolve() reads the migration and judge_claim() decides; still staged -> the
+// same claim_id is sent again; unstaged, unpinned and untouched for claim_grace -> kContesting.
 
 #include "supervisor/claimer.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace shift {
 namespace {
@@ -404,7 +405,8 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
             return;
         case ClaimVerdict::kStillStaged:
             entry.nobodys_since = {};
-            later(entry);  // advance() sends the unstage again
+            entry.claim_again = true;
+            later(entry);
             return;
         case ClaimVerdict::kNobodys:
             if (entry.nobodys_since == SteadyTime{}) {
@@ -739,11 +741,12 @@ void Claimer::advance(Entry& entry) {
             registry_.set_state(entry, ClaimState::kUncertain, "restarted during unstage");
             break;
         case ClaimState::kUncertain:
+            // Read before it is sent again: where every answer is lost, no repeat would be heard.
             entry.unstage_unknown = true;
-            if (entry.nobodys_since != SteadyTime{}) {
-                resolve(entry);
-            } else {
+            if (std::exchange(entry.claim_again, false)) {
                 send_unstage(entry);
+            } else {
+                resolve(entry);
             }
             break;
         case ClaimState::kContesting:

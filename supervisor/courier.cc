@@ -230,44 +230,48 @@ void Courier::deliver(Entry& entry, OwedCall& call) {
 void Courier::read_then_send(Entry& entry, OwedCall& call) {
     const std::int64_t call_id = call.id;
     const Lane lane = call.lane;
+    const WallTime asked = registry_.clock().wall();
     upstream_.call(
         {"GET", fmt::format("migrations/{}", entry.record.id), nullptr},
-        registry_.on_answer(
-            entry.record.id, [this, call_id, lane](Entry& answered, const ApiAnswer& answer) {
-                OwedCall* owed = find_call(answered, call_id);
-                if (owed == nullptr) {
-                    in_flight(answered, lane) = false;
-                    return;
-                }
-                auto shown = shown_migration(answer);
-                if (!shown.ok()) {
-                    in_flight(answered, lane) = false;
-                    if (shown.error().code == Errc::kNotFound) {
-                        superseded(answered, *owed, "the API does not know the migration (404)");
-                    } else {
-                        retry_later(answered, *owed, answer);
-                    }
-                    return;
-                }
-                const std::string& us = registry_.config().run_host;
-                if (shown->run_host == us) {
-                    answered.pin_seen = registry_.clock().now();
-                }
-                const auto verdict = planted_bug("no-guard")
-                                         ? SendVerdict{}
-                                         : judge_send(*owed, *shown, us, answered.record.no_return);
-                if (verdict.kind == SendVerdict::Kind::kSend) {
-                    send(answered, call_id);
-                    return;
-                }
+        registry_.on_answer(entry.record.id, [this, call_id, lane, asked](Entry& answered,
+                                                                          const ApiAnswer& answer) {
+            OwedCall* owed = find_call(answered, call_id);
+            // An answer that was there before this host stood still says nothing any more.
+            const bool stale =
+                registry_.clock().wall() - asked > registry_.config().rest_timeout + kStoodStill;
+            if (owed == nullptr || stale) {
                 in_flight(answered, lane) = false;
-                answered.record.seen.lock_version = shown->lock_version;
-                if (verdict.kind == SendVerdict::Kind::kAlreadyDone) {
-                    done(answered, *owed, "already done: " + verdict.seen);
+                return;
+            }
+            auto shown = shown_migration(answer);
+            if (!shown.ok()) {
+                in_flight(answered, lane) = false;
+                if (shown.error().code == Errc::kNotFound) {
+                    superseded(answered, *owed, "the API does not know the migration (404)");
                 } else {
-                    superseded(answered, *owed, verdict.seen);
+                    retry_later(answered, *owed, answer);
                 }
-            }));
+                return;
+            }
+            const std::string& us = registry_.config().run_host;
+            if (shown->run_host == us) {
+                answered.pin_seen = registry_.clock().now();
+            }
+            const auto verdict = planted_bug("no-guard")
+                                     ? SendVerdict{}
+                                     : judge_send(*owed, *shown, us, answered.record.no_return);
+            if (verdict.kind == SendVerdict::Kind::kSend) {
+                send(answered, call_id);
+                return;
+            }
+            in_flight(answered, lane) = false;
+            answered.record.seen.lock_version = shown->lock_version;
+            if (verdict.kind == SendVerdict::Kind::kAlreadyDone) {
+                done(answered, *owed, "already done: " + verdict.seen);
+            } else {
+                superseded(answered, *owed, verdict.seen);
+            }
+        }));
 }
 
 void Courier::send(Entry& entry, std::int64_t call_id) {

@@ -22,6 +22,10 @@ namespace shift {
 
 enum class StopRung { kAsk, kTerm, kKill };
 
+// A turn of the loop that comes so late means that this host stood still (a suspended machine,
+// SIGSTOP): what the API said before is worth nothing, somebody may have taken over.
+inline constexpr Millis kStoodStill{3'000};
+
 // One migration in memory: its journal rows plus what need not survive a crash.
 struct Entry {
     MigrationRecord record;
@@ -31,6 +35,7 @@ struct Entry {
     // Claiming.
     bool claim_call_in_flight = false;
     bool unstage_unknown = false;          // an earlier unstage of this claim may have happened
+    bool claim_again = false;              // seen still staged after that: send it again
     bool held_before = false;              // this claim was made over an older one of ours
     std::optional<SteadyTime> claimed_at;  // nullopt: before this process started
     SteadyTime claim_due{};

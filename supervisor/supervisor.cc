@@ -117,7 +117,29 @@ void Supervisor::update_drain() {
     attempts_.set_drain({!drain.empty() || stop_file_, drain == "keep"});
 }
 
+// By both clocks: some machines stop the monotonic one while they are suspended. A wall clock that
+// is set costs a few reads.
+void Supervisor::notice_standstill() {
+    const auto now = clock_.now();
+    const auto wall = clock_.wall();
+    const bool stood = last_tick_ != SteadyTime{} &&
+                       (now - last_tick_ > kStoodStill || wall - last_tick_wall_ > kStoodStill);
+    last_tick_ = now;
+    last_tick_wall_ = wall;
+    if (!stood) {
+        return;
+    }
+    log_.warn("stood_still", {{"text", "claims are read back before anything is told"}});
+    for (const auto& [id, entry] : registry_.entries()) {
+        entry->pin_seen = {};
+        if (is_open(entry->record.state)) {
+            entry->recheck_due = now;
+        }
+    }
+}
+
 void Supervisor::tick() {
+    notice_standstill();
     if (!registry_.failure().empty()) {
         retry_journal();
         return;

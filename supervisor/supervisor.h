@@ -55,6 +55,7 @@ class Supervisor {
         std::string last_error_;
     };
 
+    void notice_standstill();
     void update_drain();
     void set_drain(bool active, bool keep);
     void advance_all();
@@ -77,6 +78,8 @@ class Supervisor {
     Attempts attempts_;
 
     WallTime started_{};
+    SteadyTime last_tick_{};
+    WallTime last_tick_wall_{};
     bool stop_file_ = false;
     SteadyTime stop_file_due_{};
     SteadyTime journal_retry_due_{};

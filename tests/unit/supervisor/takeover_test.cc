@@ -93,6 +93,18 @@ TEST_F(Takeover, AnAdoptedWorkerIsStoppedAtOnceAndNothingIsTold) {
     EXPECT_EQ(status_of(1)["state"], "let go");
 }
 
+TEST_F(Takeover, AHostThatStoodStillReadsBeforeItTellsAnything) {
+    api.add(1, 3);
+    run();
+    calls_before_ = api.calls.size();
+    workers.logs[1] = "written before the machine was suspended\n";
+    api.at(1)["run_host"] = "them";
+    clock.advance(Millis(3'600'000));
+    run(2);
+    EXPECT_FALSE(told_something());
+    EXPECT_FALSE(worker(1).stops.empty());
+}
+
 TEST_F(Takeover, AClaimThatWentOnIsWaitedForAndClaimedAnew) {
     lose_host_in_copy();
     api.stage(1, 11);
