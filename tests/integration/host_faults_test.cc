@@ -13,6 +13,7 @@
 #include <fstream>
 #include <random>
 
+#include "common/clock.h"
 #include "tests/integration/support/full_disk.h"
 #include "tests/integration/support/invariants.h"
 #include "tests/integration/support/programs.h"
@@ -271,6 +272,67 @@ TEST(Clock, ThatStepsBackAndForthChangesNothing) {
     held.s.supervisor().start();
     held.s.await("adoption", [&] { return held.worker_pid() == held.worker; });
     held.finish();
+}
+
+// A whole day of the daemon's time in a minute. Its workers and their tools keep real time.
+TEST(Outage, OfADayWithThreeMigrationsInFlightLosesNothing) {
+    const int speed = sized(4320, 1440);
+    ScenarioOptions options;
+    options.chunk_rows = 50;
+    options.start = false;
+    options.settings = {{"max_running_per_host", "3"}, {"rest_timeout", "7200"}};
+    Scenario s(options);
+    const std::string worker = s.dir() / "worker";
+    spit(worker,
+         "#!/bin/sh\nunset LD_PRELOAD FAKETIME\nexec " + program("shift-worker") + " \"$@\"\n",
+         0755);
+    s.supervisor().set("worker_path", worker);
+    s.supervisor().set_environment("LD_PRELOAD", faketime());
+    s.supervisor().set_environment("FAKETIME", "+0 x" + std::to_string(speed));
+    std::vector<MigrationId> ids;
+    std::vector<std::unique_ptr<Writers>> writers;
+    CopyGate gate(s);
+    s.supervisor().start();
+    for (int i = 0; i < 3; ++i) {
+        const std::string table = "t" + std::to_string(i);
+        Writers::make_table(s.db(), "app", table, kRows);
+        writers.push_back(std::make_unique<Writers>(s.server(), "app", table, 1, base_seed()));
+        writers.back()->set_rest(milliseconds{20});
+        writers.back()->start();
+        ids.push_back(
+            s.submit({.ddl = "ALTER TABLE " + table + " ADD COLUMN extra INT", .table = table}));
+        s.bring_to_running(ids.back());
+    }
+    for (const MigrationId id : ids) {
+        s.await_copying(id);
+    }
+    s.api().down();
+    gate.open();  // they end during the outage, and nobody can be told
+    const auto time_of = [&s](const char* key) {
+        return parse_iso_time(string_or(s.supervisor().status()["api"], key, ""));
+    };
+    s.await(
+        "a day without the API",
+        [&] { return time_of("last_error_at") - time_of("last_ok") > std::chrono::hours(24); },
+        seconds{300});
+    const auto owed = s.supervisor().journal_rows("SELECT count(*) FROM v_owed");
+    EXPECT_LT(std::stoi(owed[0][0]), 40) << "what is owed does not grow with the outage";
+    s.api().up();
+    for (const MigrationId id : ids) {
+        s.await_status(id, 4);
+        EXPECT_THAT(s.file(id, 0), HasSubstr("Successfully altered"));
+        s.rename(id);
+    }
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        s.await_status(ids[i], 8);
+        writers[i]->stop();
+        EXPECT_EQ(Writers::difference(s.db(), "app", "t" + std::to_string(i)), "");
+        for (const char* call : {"next_step", "complete"}) {
+            EXPECT_EQ(s.api().count(call, ids[i], true), std::string(call) == "complete" ? 1 : 2);
+        }
+    }
+    s.await_idle();
+    EXPECT_EQ(s.leftovers("app", {"t0", "t1", "t2"}), "");
 }
 
 TEST(Descriptors, ThatRanOutStopNothingForGood) {
