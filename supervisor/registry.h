@@ -72,8 +72,9 @@ struct Entry {
 // before acting, fact after.
 class Registry {
   public:
-    Registry(const Clock& clock, const Config& config, const Logger& log)
-        : clock_(clock), config_(config), log_(log) {}
+    // `seed`: of everything random (poll times, claim ids); must differ between hosts.
+    Registry(const Clock& clock, const Config& config, const Logger& log, std::uint64_t seed)
+        : clock_(clock), config_(config), log_(log), generator_(seed) {}
 
     // Replaces everything by what the journal holds. Callbacks made before this are void.
     Status load(std::unique_ptr<Journal> journal);
@@ -113,7 +114,7 @@ class Registry {
     const Clock& clock() const { return clock_; }
     const Config& config() const { return config_; }
     const Logger& log() const { return log_; }
-    // Uniform in [0, 1); seeded from the system, so that no two hosts poll in step.
+    // Uniform in [0, 1).
     double random() { return std::uniform_real_distribution<double>(0.0, 1.0)(generator_); }
     std::string random_hex();
 
@@ -132,7 +133,7 @@ class Registry {
     std::uint64_t generation_ = 0;
     std::string failure_;
     SteadyTime failed_since_{};
-    std::mt19937_64 generator_{std::random_device{}()};
+    std::mt19937_64 generator_;
 };
 
 }  // namespace shift

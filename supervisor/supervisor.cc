@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <random>
 #include <utility>
 
 namespace shift {
@@ -43,15 +44,20 @@ Json Supervisor::WatchedUpstream::status() const {
             {"last_error_at", time_or_null(last_failure_)}};
 }
 
+std::uint64_t Supervisor::system_seed() {
+    std::random_device device;
+    return static_cast<std::uint64_t>(device()) << 32U | device();
+}
+
 Supervisor::Supervisor(const Clock& clock, Config config, const Logger& log, Upstream& upstream,
-                       Workers& workers, OpenJournal open_journal)
+                       Workers& workers, OpenJournal open_journal, std::uint64_t seed)
     : clock_(clock),
       config_(std::move(config)),
       log_(log),
       upstream_(upstream, clock),
       workers_(workers),
       open_journal_(std::move(open_journal)),
-      registry_(clock_, config_, log_),
+      registry_(clock_, config_, log_, seed),
       claimer_(registry_, upstream_),
       courier_(registry_, upstream_, workers_),
       attempts_(registry_, workers_, claimer_, courier_),
