@@ -34,7 +34,7 @@ std::string path_of(const Entry& entry) {
 }  // namespace
 
 Result<Migration> shown_migration(const ApiAnswer& answer) {
-    if (answer.status == 404) {
+    if (answer.no_such_migration()) {
         return Error{Errc::kNotFound, "the API does not know it (404)", 404};
     }
     if (!answer.good() || !answer.body.is_object()) {
@@ -522,7 +522,7 @@ void Claimer::fetch_state(Entry& entry) {
             // Only a clear "none" is none: an error would make us forget a copy that exists.
             if (answer.good() && answer.body.is_object()) {
                 answered.api_state_file = string_or(answer.body, "contents", "");
-            } else if (answer.status != 404) {
+            } else if (!answer.no_such_file()) {
                 registry_.set_reason(answered, "state file: " + answer.brief());
                 later(answered);
                 return;

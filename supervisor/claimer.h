@@ -73,7 +73,8 @@ class Claimer {
 };
 
 // The migration inside an answer of GET migrations/ID ({"migration": {...}, ...}) or of an endpoint
-// that returns it bare. Errors: kInvalidArgument, kNotFound (404), kUnavailable (no usable answer).
+// that returns it bare. Errors: kInvalidArgument, kNotFound (the API says so), kUnavailable (no
+// usable answer).
 Result<Migration> shown_migration(const ApiAnswer& answer);
 
 }  // namespace shift

@@ -311,9 +311,6 @@ void Courier::on_sent(Entry& entry, std::int64_t call_id, const ApiAnswer& answe
             }
             done(entry, *call, answer.brief());
             return;
-        case DeliveryVerdict::kGone:
-            superseded(entry, *call, answer.brief());
-            return;
         case DeliveryVerdict::kRetry:
             retry_later(entry, *call, answer);
             return;

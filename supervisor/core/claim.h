@@ -10,11 +10,15 @@ namespace shift {
 struct ApiAnswer {
     int status = 0;
     bool sent = false;  // false: surely never reached the API (could not connect)
-    Json body;          // parsed when status is 200 and the body is JSON; null otherwise
+    Json body;          // parsed when status is 200 or 404 and the body is JSON; null otherwise
     bool is_json = false;
     std::string error;  // why there is no usable body: for people
 
     bool good() const { return status == 200 && is_json; }
+    // The API's own words for "there is none". Any other 404 (a page, a gateway's JSON) may come
+    // from something in front of it and says nothing. Source: shift-api reference, sections 3, 4.
+    bool no_such_migration() const;
+    bool no_such_file() const;
     std::string brief() const;  // "200", "500 not JSON: <!DOCTYPE", "no answer: timeout"
 };
 
@@ -22,9 +26,9 @@ struct ApiAnswer {
 enum class UnstageVerdict {
     kClaimed,  // the object of this migration came back: it is ours
     kTaken,    // {}: somebody else unstaged it first
-    kLost,     // {}, but an earlier try of ours may have done it: read and decide
+    kLost,     // {} or refused, but an earlier try of ours may have done it: read and decide
     kUnknown,  // no usable answer: may or may not have happened
-    kRefused,  // a definite no (404, 400 ...): nothing was done
+    kRefused,  // a definite no (404, 400 ...): nothing was done by this or an earlier try
 };
 UnstageVerdict judge_unstage(const ApiAnswer& answer, MigrationId id, bool earlier_unknown);
 

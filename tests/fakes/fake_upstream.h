@@ -16,11 +16,12 @@ inline ApiAnswer answer_of(testing::ApiReply reply) {
     ApiAnswer answer;
     answer.status = reply.status;
     answer.sent = true;
-    if (reply.status == 200 && !reply.body.is_null()) {
+    if (reply.status != 200) {
+        answer.error = reply.body.is_null() ? "<!DOCTYPE html>" : to_line(reply.body);
+    }
+    if ((reply.status == 200 || reply.status == 404) && !reply.body.is_null()) {
         answer.is_json = true;
         answer.body = std::move(reply.body);
-    } else {
-        answer.error = reply.body.is_null() ? "<!DOCTYPE html>" : to_line(reply.body);
     }
     return answer;
 }

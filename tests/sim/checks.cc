@@ -422,10 +422,6 @@ void Checks::check_end_of(MigrationId id) {
                       fmt::format("migration {} failed without a reason: {}", id, message));
         }
     }
-    if (!string_or(row, "run_host", "").empty()) {
-        violation("stuck", fmt::format("migration {} is {} and still pinned to {}", id,
-                                       api_status_name(status), string_or(row, "run_host", "")));
-    }
 }
 
 // Lines carry their host, attempt and number, so each is there once in the files they come from.

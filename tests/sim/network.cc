@@ -45,8 +45,9 @@ struct Network::Exchange {
     bool answered = false;
 };
 
-ApiAnswer Network::odd_answer(bool is_put) const {
-    switch (world_.random.below(is_put ? 11 : 10)) {
+// What a proxy or a broken server says. `refusals` too: answers that mean that nothing was done.
+ApiAnswer Network::odd_answer(bool refusals) const {
+    switch (world_.random.below(refusals ? 11 : 9)) {
         case 0:
             return page(502);
         case 1:
@@ -54,7 +55,7 @@ ApiAnswer Network::odd_answer(bool is_put) const {
         case 2:
             return page(504);
         case 3:
-            return page(429);
+            return page(408);
         case 4:
             return page(200);  // a login page
         case 5:
@@ -63,6 +64,8 @@ ApiAnswer Network::odd_answer(bool is_put) const {
             return json(Json::array());
         case 7:
             return json("ok");
+        case 9:
+            return page(429);
         case 10:
             return page(409);  // Rails: a lost optimistic lock
         default:
@@ -124,7 +127,7 @@ Network::Fate Network::draw_fate(const ApiRequest& request) const {
     } else if (random.chance(p.error_before)) {
         fate.name = "error before";
         fate.delivered = false;
-        fate.instead = odd_answer(is_put);
+        fate.instead = odd_answer(true);
     } else if (random.chance(p.error_after)) {
         fate.name = "error after";
         fate.instead = odd_answer(false);

@@ -23,7 +23,7 @@ class Network final : public Upstream {
 
     Fate draw_fate(const ApiRequest& request) const;
     Fate fate_in_outage() const;
-    ApiAnswer odd_answer(bool is_put) const;
+    ApiAnswer odd_answer(bool refusals) const;
     void deliver(const std::shared_ptr<Exchange>& exchange);
     void answer(const std::shared_ptr<Exchange>& exchange, Millis delay, ApiAnswer answer);
 
