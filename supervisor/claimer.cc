@@ -347,6 +347,9 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
     record.release = false;
     entry.claim_tries = 0;
     entry.wait_until = {};
+    if (!entry.held_before) {
+        entry.api_state_file.reset();  // another host may have been at work since
+    }
     if (shown.run_host == registry_.config().run_host) {
         pinned(entry);
     } else {
@@ -522,7 +525,9 @@ void Claimer::fetch_state(Entry& entry) {
             // Only a clear "none" is none: an error would make us forget a copy that exists.
             if (answer.good() && answer.body.is_object()) {
                 answered.api_state_file = string_or(answer.body, "contents", "");
-            } else if (!answer.no_such_file()) {
+            } else if (answer.no_such_file()) {
+                answered.api_state_file = "";
+            } else {
                 registry_.set_reason(answered, "state file: " + answer.brief());
                 later(answered);
                 return;

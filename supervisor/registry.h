@@ -39,7 +39,8 @@ struct Entry {
 
     // Running.
     SteadyTime wait_until{};
-    std::string api_state_file;
+    // The API's copy of the state file, "" = it has none; nullopt = not asked for.
+    std::optional<std::string> api_state_file;
     Progress progress;                       // newest; the attempt's row follows every few seconds
     std::optional<std::int64_t> first_rows;  // what the attempt's first report said
     SteadyTime progress_journal_due{};

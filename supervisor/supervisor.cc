@@ -68,14 +68,8 @@ Status Supervisor::recover() {
     RETURN_IF_ERROR(registry_.load(std::move(journal)));
     claimer_.reset();
     for (const auto& [id, entry] : registry_.entries()) {
-        MigrationRecord& record = entry->record;
-        // The API's copy of the state file was in memory only: ask for it again.
-        const bool first_try = record.state == ClaimState::kWaiting && record.tries == 0;
-        if (first_try && !entry->attempt && needs_state_file(record)) {
-            registry_.set_state(*entry, ClaimState::kFetching);
-        }
         log_.info("recovered", {{"migration", id},
-                                {"state", claim_state_name(record.state)},
+                                {"state", claim_state_name(entry->record.state)},
                                 {"attempt", entry->attempt ? entry->attempt->id : 0},
                                 {"owed", entry->calls.size()}});
     }

@@ -15,6 +15,7 @@ class FakeWorkers final : public Workers {
   public:
     struct Worker {
         Job job;
+        std::string api_state;
         std::vector<Json> events;
         Life life = Life::kAlive;
         std::vector<std::string> stops;
@@ -51,11 +52,12 @@ class FakeWorkers final : public Workers {
         worker.life = Life::kDead;
     }
 
-    Result<ProcessIdentity> spawn(const Job& job, const std::string&) override {
+    Result<ProcessIdentity> spawn(const Job& job, const std::string& api_state) override {
         if (refuse_spawn) {
             return Error{Errc::kUnavailable, "spawn: no processes left"};
         }
         all[job.attempt].job = job;
+        all[job.attempt].api_state = api_state;
         return ProcessIdentity{1000 + static_cast<pid_t>(job.attempt), 1, "boot"};
     }
     Life look(const AttemptRecord& attempt) override {
@@ -64,7 +66,11 @@ class FakeWorkers final : public Workers {
     }
     std::vector<Json> new_events(const AttemptRecord& attempt) override {
         std::vector<Json> fresh;
-        for (const Json& event : all[attempt.id].events) {
+        const auto it = all.find(attempt.id);
+        if (it == all.end()) {
+            return fresh;
+        }
+        for (const Json& event : it->second.events) {
             if (event["seq"].get<std::int64_t>() > attempt.last_seq) {
                 fresh.push_back(event);
             }

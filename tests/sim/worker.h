@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/job.h"
+#include "common/state_file.h"
 #include "supervisor/process/workers.h"
 #include "tests/sim/database.h"
 #include "tests/sim/script.h"
@@ -52,13 +53,6 @@ class Worker {
         std::string reason = {};
         std::string message = {};
     };
-    struct State {  // statefile.txt
-        std::string step;
-        std::string copy_id;
-        std::int64_t rows = 0;
-        std::int64_t claim = 0;
-        std::int64_t saved_at = 0;
-    };
     struct History {  // what Job::history says
         bool shadow = false;
         bool ddl = false;
@@ -99,7 +93,6 @@ class Worker {
 
     void load_state(const std::string& api_state);
     void fold_history();
-    static std::optional<State> parse_state(const std::string& text);
     bool is_urgent() const { return stop_ == "cancel" || stop_ == "shutdown"; }
     bool has_lock() const;
     Database::Change& change();
@@ -115,7 +108,7 @@ class Worker {
     Host& host_;
     Job job_;
     History history_;
-    std::optional<State> state_;
+    std::optional<StateFile> state_;
     ProcessIdentity identity_;
     std::int64_t connection_;
     Engine engine_;

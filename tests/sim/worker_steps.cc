@@ -49,35 +49,32 @@ void Worker::fold_history() {
     }
 }
 
-std::optional<Worker::State> Worker::parse_state(const std::string& text) {
-    const std::vector<std::string> words = split(text, ' ');
-    if (words.size() != 5) {
-        return std::nullopt;
-    }
-    return State{words[0], words[1], std::stoll(words[2]), std::stoll(words[3]),
-                 std::stoll(words[4])};
-}
-
 // The newer of the local state file and the API's copy.
 void Worker::load_state(const std::string& api_state) {
-    const auto local = parse_state(host_.files(job_.migration).state);
-    const auto api = parse_state(api_state);
-    if (!local || !api) {
-        state_ = local ? local : api;
+    auto local = parse_state_file(host_.files(job_.migration).state);
+    auto api = parse_state_file(api_state);
+    if (!local.ok() || !api.ok()) {
+        if (local.ok() || api.ok()) {
+            state_ = local.ok() ? *local : *api;
+        }
         return;
     }
     const bool api_is_newer =
         api->claim != local->claim ? api->claim > local->claim : api->saved_at > local->saved_at;
-    state_ = api_is_newer ? api : local;
+    state_ = api_is_newer ? *api : *local;
 }
 
 void Worker::save_state(const std::string& step) {
-    const Database::Change& now = change();
-    state_ =
-        State{step, now.copy_id, now.rows, job_.claim,
-              std::chrono::duration_cast<Millis>(host_.clock().wall().time_since_epoch()).count()};
-    host_.files(job_.migration).state = fmt::format("{} {} {} {} {}", state_->step, state_->copy_id,
-                                                    state_->rows, state_->claim, state_->saved_at);
+    StateFile state;
+    state.step = step;
+    state.db = job_.database;
+    state.orig_tbl = job_.table;
+    state.copy_id = change().copy_id;
+    state.tbl_progress = change().rows;
+    state.claim = job_.claim;
+    state.saved_at = iso_time(host_.clock().wall());
+    host_.files(job_.migration).state = format_state_file(state);
+    state_ = std::move(state);
 }
 
 Database::Change& Worker::change() {

@@ -215,6 +215,18 @@ TEST_F(World, KilledAtAnyMomentATransitionIsToldOnce) {
     }
 }
 
+TEST_F(World, TheApisStateFileIsReadAgainByADaemonThatHasNotSeenIt) {
+    api.add(1, 5);
+    api.model.put_file(1, 1, "what another host copied");
+    workers.refuse_spawn = true;
+    run();
+    ASSERT_EQ(workers.of(1), nullptr);
+    restart();  // the try is in the journal, the API's copy was in memory
+    workers.refuse_spawn = false;
+    run(10);
+    EXPECT_EQ(worker(1).api_state, "what another host copied");
+}
+
 TEST_F(World, NothingIsToldWhileTheJournalCannotBeWritten) {
     api.add(1, 0);
     run();
