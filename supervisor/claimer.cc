@@ -394,9 +394,10 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
                    fmt::format("taken while our claim was uncertain: status {}, run_host '{}'",
                                shown->status, shown->run_host));
             return;
-        case ClaimVerdict::kStillStaged:
+        case ClaimVerdict::kStillStaged:  // or staged again, in another step
             entry.nobodys_since = {};
-            later(entry);  // advance() sends the unstage again
+            registry_.set_state(entry, ClaimState::kUncertain, "still staged; asking again");
+            later(entry);
             return;
         case ClaimVerdict::kNobodys:
             if (entry.nobodys_since == SteadyTime{}) {

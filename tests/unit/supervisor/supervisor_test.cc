@@ -90,6 +90,22 @@ TEST_F(World, ALostUnstageAnswerIsAskedAgainAndStillRunsOnce) {
     }
 }
 
+TEST_F(World, WhatIsCancelledWhileItsPinIsContestedIsClaimedAnew) {
+    api.model.pin_at_unstage(false);
+    api.add(1, 0);
+    api.fault = [&](const ApiRequest& request) {
+        return request.path == "migrations/unstage" ? Fault::kLoseAnswer : Fault::kNone;
+    };
+    for (int i = 0; i < 1'000 && status_of(1)["state"] != "contesting"; ++i) {
+        run(0.1);
+    }
+    ASSERT_EQ(status_of(1)["state"], "contesting");
+    api.fault = [](const ApiRequest&) { return Fault::kNone; };
+    api.stage(1, 9);
+    run(60);
+    ASSERT_EQ(worker(1).job.step, Step::kCancel);
+}
+
 TEST_F(World, AnotherRunnersPinIsLeftAlone) {
     api.add(1, 3)["run_host"] = "them";
     api.add(2, 0);
