@@ -1,8 +1,8 @@
 // Happy path: poll() -> on_page() -> consider() -> begin(): intent journaled -> unstage -> the
 // object comes back -> pin() (unless the answer already shows our run_host) -> read back ->
 // fetch_state() -> kWaiting. Failure modes, each a state: no usable answer to unstage ->
-// kUncertain, the same claim_id is sent again; {} after that -> resolve() reads the migration and
-// judge_claim() decides; unstaged, unpinned and untouched for claim_grace -> kContesting.
+// kUncertain, resolve() reads the migration and judge_claim() decides, in turns with the same unstage
+// (same claim_id) again; unstaged, unpinned and untouched for claim_grace -> kContesting.
 
 #include "supervisor/claimer.h"
 
@@ -619,7 +619,8 @@ void Claimer::advance(Entry& entry) {
             break;
         case ClaimState::kUncertain:
             entry.unstage_unknown = true;
-            if (entry.nobodys_since != SteadyTime{}) {
+            // Asking and reading take turns, so that neither of them alone must get through.
+            if (entry.nobodys_since != SteadyTime{} || entry.claim_tries % 2 == 1) {
                 resolve(entry);
             } else {
                 send_unstage(entry);
