@@ -102,7 +102,6 @@ void Host::start_daemon() {
     }
     const std::uint64_t life = ++life_;
     network_->new_life();
-    processes_->new_life();
     effects_left_ = std::max(effects_left_, 0);
     daemon_ = std::make_unique<Supervisor>(
         clock_, config_, log_, *network_, *processes_,

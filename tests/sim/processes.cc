@@ -33,14 +33,10 @@ std::vector<Json> Processes::new_events(const AttemptRecord& attempt) {
     if (found == host_.attempts().end()) {
         return {};
     }
-    std::int64_t& until = read_until_.try_emplace(attempt.id, attempt.last_seq).first->second;
-    // The seq of a line is its number.
+    // The seq of a line is its number. A power failure may have taken lines already read.
     const std::vector<Json>& lines = found->second->events();
-    std::vector<Json> fresh;
-    while (until < static_cast<std::int64_t>(lines.size())) {
-        fresh.push_back(lines[static_cast<std::size_t>(until++)]);
-    }
-    return fresh;
+    const auto read = std::min(attempt.last_seq, static_cast<std::int64_t>(lines.size()));
+    return {lines.begin() + read, lines.end()};
 }
 
 void Processes::ask_to_stop(const AttemptRecord& attempt, const std::string& reason) {
@@ -72,7 +68,6 @@ void Processes::signal(const ProcessIdentity& process, int signo) {
 }
 
 void Processes::close(const AttemptRecord& attempt) {
-    read_until_.erase(attempt.id);
     host_.effect();
     world_.checks.on_close(host_, attempt.id);
     if (const auto found = host_.attempts().find(attempt.id); found != host_.attempts().end()) {

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <map>
-
 #include "supervisor/process/workers.h"
 #include "tests/sim/world.h"
 
@@ -11,9 +9,6 @@ namespace shift::sim {
 class Processes final : public Workers {
   public:
     Processes(World& world, Host& host) : world_(world), host_(host) {}
-
-    // What the daemon's process remembered is gone.
-    void new_life() { read_until_.clear(); }
 
     Result<ProcessIdentity> spawn(const Job& job, const std::string& api_state_file) override;
     Life look(const AttemptRecord& attempt) override;
@@ -31,7 +26,6 @@ class Processes final : public Workers {
   private:
     World& world_;
     Host& host_;
-    std::map<std::int64_t, std::int64_t> read_until_;  // seq, by attempt
 };
 
 }  // namespace shift::sim
