@@ -337,9 +337,7 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
                                   api_status_name(shown.status)));
         return;
     }
-    if (!read_back) {
-        void_older_calls(entry);
-    }
+    void_older_calls(entry);
     record.seen = payload_of_claim(record.seen, shown);
     apply_overrides(record.seen);
     record.step = step;
