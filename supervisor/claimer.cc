@@ -74,7 +74,7 @@ void Claimer::poll() {
     poll_due_ = registry_.clock().now() + wait;
     upstream_.call({"GET", "migrations/staged", nullptr},
                    [this, serial = poll_serial_](const ApiAnswer& answer) {
-                       if (serial == poll_serial_) {
+                       if (serial == poll_serial_ && registry_.failure().empty()) {
                            poll_in_flight_ = false;
                            on_page(answer);
                            registry_.commit();
