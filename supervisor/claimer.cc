@@ -21,12 +21,6 @@ constexpr Millis kClaimBackoffMax{30'000};
 // The last writer of a contested pin wins; both sides wait this long before reading.
 constexpr Millis kContestWaitMax{5'000};
 
-// Calls voided in this turn are still in the list until the commit.
-bool has_pending_calls(const Entry& entry) {
-    return std::any_of(entry.calls.begin(), entry.calls.end(),
-                       [](const OwedCall& call) { return call.state == CallState::kPending; });
-}
-
 std::string path_of(const Entry& entry) {
     return fmt::format("migrations/{}", entry.record.id);
 }
@@ -504,8 +498,6 @@ void Claimer::pinned(Entry& entry) {
         entry.attempt && entry.record.step && entry.attempt->step == *entry.record.step;
     if (same_attempt) {
         registry_.set_state(entry, ClaimState::kRunning);
-    } else if (has_pending_calls(entry)) {
-        registry_.set_state(entry, ClaimState::kDelivering);
     } else if (entry.attempt || !needs_state_file(entry.record)) {
         registry_.set_state(entry, ClaimState::kWaiting);
     } else {

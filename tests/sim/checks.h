@@ -78,6 +78,7 @@ class Checks {
     std::set<std::pair<const Host*, std::int64_t>> orphans_;  // committed orphan_engine
     std::set<std::pair<const Host*, std::int64_t>> executed_;
     std::set<std::pair<const Host*, std::int64_t>> late_;
+    std::map<MigrationId, const Host*> claimants_;  // whose unstage was done last
     std::set<MigrationId> failed_;
     std::set<MigrationId> deleted_;
     std::set<MigrationId> log_dropped_;
