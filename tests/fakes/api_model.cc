@@ -297,6 +297,10 @@ ApiReply ApiModel::update(Json& row, const Json& args) {
 ApiReply ApiModel::unstage(Json& row, const Json& args) {
     const std::string claim = pins_at_unstage_ ? string_or(args, "claim_id", "") : "";
     const std::string run_host = pins_at_unstage_ ? string_or(args, "run_host", "") : "";
+    const std::string pin = string_or(row, "run_host", "");
+    if (bool_or(row, "staged", false) && !run_host.empty() && !pin.empty() && pin != run_host) {
+        return {200, Json::object()};
+    }
     if (!bool_or(row, "staged", false)) {
         const bool repeat = !claim.empty() && string_or(row, "_claim", "") == claim;
         return {200, repeat ? shown(row) : Json::object()};
