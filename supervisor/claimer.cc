@@ -1,8 +1,8 @@
 // Happy path: poll() -> on_page() -> consider() -> begin(): intent journaled -> unstage -> the
 // object comes back -> pin() (unless the answer already shows our run_host) -> read back ->
 // fetch_state() -> kWaiting. Failure modes, each a state: no usable answer to unstage ->
-// kUncertain, resolve() reads the migration and judge_claim() decides, in turns with the same unstage
-// (same claim_id) again; unstaged, unpinned and untouched for claim_grace -> kContesting.
+// kUncertain, resolve() reads the migration and judge_claim() decides, in turns with the same
+// unstage (same claim_id) again; unstaged, unpinned and untouched for claim_grace -> kContesting.
 
 #include "supervisor/claimer.h"
 
@@ -18,8 +18,17 @@ constexpr std::size_t kPageItems = 2;
 constexpr Millis kPollAfterHandOn{500};
 constexpr Millis kClaimBackoffMin{500};
 constexpr Millis kClaimBackoffMax{30'000};
+constexpr Millis kRecheckMax = std::chrono::hours(6);
 // The last writer of a contested pin wins; both sides wait this long before reading.
 constexpr Millis kContestWaitMax{5'000};
+
+// The table is changed: no newer claim makes that untrue, and `complete` is all there is to tell.
+bool completes_anyway(const Entry& entry) {
+    return entry.record.no_return &&
+           std::any_of(entry.calls.begin(), entry.calls.end(), [](const OwedCall& call) {
+               return call.kind == CallKind::kComplete && call.state == CallState::kPending;
+           });
+}
 
 std::string path_of(const Entry& entry) {
     return fmt::format("migrations/{}", entry.record.id);
@@ -290,8 +299,14 @@ void Claimer::on_unstage(Entry& entry, const ApiAnswer& answer) {
 }
 
 void Claimer::void_older_calls(Entry& entry) {
+    const bool completes = completes_anyway(entry);
     for (OwedCall& call : entry.calls) {
         if (call.claim >= entry.record.claim) {
+            continue;
+        }
+        if (completes) {
+            call.claim = entry.record.claim;
+            registry_.save_call(call);
             continue;
         }
         if (call.kind == CallKind::kAppendLog) {  // its lines are still worth telling
@@ -331,6 +346,13 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
                                   api_status_name(shown.status)));
         return;
     }
+    const std::string& us = registry_.config().run_host;
+    if (!shown.run_host.empty() && shown.run_host != us) {
+        // Pinned after we had listed it: a step of it may run there, so this one is served there
+        // too (recheck() of the other host finds it).
+        let_go(entry, fmt::format("pinned to {} when it was unstaged", shown.run_host));
+        return;
+    }
     void_older_calls(entry);
     record.seen = payload_of_claim(record.seen, shown);
     apply_overrides(record.seen);
@@ -342,7 +364,7 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
     if (!entry.held_before) {
         entry.api_state_file.reset();  // another host may have been at work since
     }
-    if (shown.run_host == registry_.config().run_host) {
+    if (shown.run_host == us) {
         pinned(entry);
     } else {
         registry_.set_state(entry, ClaimState::kPinning);
@@ -484,6 +506,7 @@ void Claimer::on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write)
             return;
         case PinVerdict::kRestaged:
             let_go(entry, fmt::format("moved on to status {} before our pin", shown->status));
+            entry.recheck_due = registry_.clock().now();  // our pin may have arrived
             poll_due_ = {};
             return;
     }
@@ -498,6 +521,8 @@ void Claimer::pinned(Entry& entry) {
         entry.attempt && entry.record.step && entry.attempt->step == *entry.record.step;
     if (same_attempt) {
         registry_.set_state(entry, ClaimState::kRunning);
+    } else if (completes_anyway(entry)) {
+        registry_.set_state(entry, ClaimState::kDelivering, "the table was changed already");
     } else if (entry.attempt || !needs_state_file(entry.record)) {
         registry_.set_state(entry, ClaimState::kWaiting);
     } else {
@@ -549,51 +574,69 @@ void Claimer::disown(Entry& entry, const std::string& why) {
     registry_.set_state(entry, entry.attempt ? ClaimState::kRunning : ClaimState::kLetGo, why);
 }
 
+// What is open is read at the configured interval, what is closed the more rarely the longer it has
+// been so.
+Millis Claimer::recheck_interval(const Entry& entry) const {
+    const Millis configured = registry_.config().recheck_interval;
+    if (is_open(entry.record.state)) {
+        return configured;
+    }
+    const auto closed_for =
+        std::chrono::duration_cast<Millis>(registry_.clock().wall() - entry.record.since);
+    return std::clamp(closed_for / 4, configured, std::max(configured, kRecheckMax));
+}
+
 void Claimer::recheck(Entry& entry) {
     const auto now = registry_.clock().now();
     if (entry.recheck_due == SteadyTime{}) {
-        entry.recheck_due = now + registry_.config().recheck_interval;
+        const auto interval = recheck_interval(entry);
+        // After a start not all at once.
+        entry.recheck_due =
+            now + Millis(static_cast<std::int64_t>(static_cast<double>(interval.count()) *
+                                                   (0.5 + registry_.random() / 2)));
     }
     const ClaimState state = entry.record.state;
     const bool held = state == ClaimState::kWaiting || state == ClaimState::kRunning ||
-                      state == ClaimState::kHandedOn || state == ClaimState::kLetGo;
-    const bool final = entry.record.seen.status == static_cast<int>(ApiStatus::kCompleted) ||
-                       entry.record.seen.status == static_cast<int>(ApiStatus::kFailed);
-    if (!held || (final && !is_open(state)) || entry.claim_call_in_flight || entry.disowned ||
-        now < entry.recheck_due) {
+                      may_move_again(entry.record);
+    if (!held || entry.claim_call_in_flight || entry.disowned || now < entry.recheck_due) {
         return;
     }
-    entry.recheck_due = now + registry_.config().recheck_interval;
-    read(entry, [this](Entry& answered, const ApiAnswer& answer) {
-        auto shown = shown_migration(answer);
-        const bool open = is_open(answered.record.state);
-        if (!shown.ok()) {
-            if (shown.error().code == Errc::kNotFound && open && !answered.record.no_return) {
-                disown(answered, "deleted from the API");
-            }
-            return;
+    entry.recheck_due = now + recheck_interval(entry);
+    read(entry, [this](Entry& answered, const ApiAnswer& answer) { on_recheck(answered, answer); });
+}
+
+void Claimer::on_recheck(Entry& entry, const ApiAnswer& answer) {
+    MigrationRecord& record = entry.record;
+    const auto shown = shown_migration(answer);
+    const bool open = is_open(record.state);
+    if (!shown.ok()) {
+        if (shown.error().code == Errc::kNotFound && open && !record.no_return) {
+            disown(entry, "deleted from the API");
         }
-        const std::string& us = registry_.config().run_host;
-        if (open) {
-            if (!shown->run_host.empty() && shown->run_host != us) {
-                disown(answered, fmt::format("taken over by {}", shown->run_host));
-            }
-            return;
-        }
-        answered.record.seen.status = shown->status;
-        answered.record.seen.lock_version = shown->lock_version;
-        registry_.touch(answered);
-        if (!shown->staged && shown->run_host == us && step_of_status(shown->status) &&
-            shown->status != static_cast<int>(ApiStatus::kCanceled) && allowed_) {
-            // Ours by its pin, unstaged, and nobody works on it: a claim that was lost.
-            answered.record.claim += 1;
-            answered.held_before = false;
-            answered.record.listed_lock_version = shown->lock_version;
-            claimed(answered,
-                    answer.body.contains("migration") ? answer.body["migration"] : answer.body,
-                    true);
-        }
-    });
+        return;
+    }
+    const std::string& us = registry_.config().run_host;
+    if (open && !shown->run_host.empty() && shown->run_host != us) {
+        disown(entry, fmt::format("taken over by {}", shown->run_host));
+        return;
+    }
+    // Ours by its pin, unstaged, and nobody serves its step: a claim that was lost, or one that
+    // another host got by a stale listing and left to us.
+    const auto step = step_of_status(shown->status);
+    const bool served = open ? step == record.step : is_cancelled_by_us(record);
+    const bool is_lost = !shown->staged && shown->run_host == us && step && !served &&
+                         shown->lock_version >= record.seen.lock_version;
+    if (is_lost && (open || allowed_)) {
+        record.claim += 1;
+        entry.held_before = open;
+        record.listed_lock_version = shown->lock_version;
+        claimed(entry, answer.body.contains("migration") ? answer.body["migration"] : answer.body,
+                true);
+    } else if (!open) {
+        record.seen.status = shown->status;
+        record.seen.lock_version = shown->lock_version;
+        registry_.touch(entry);
+    }
 }
 
 void Claimer::advance(Entry& entry) {

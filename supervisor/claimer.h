@@ -58,6 +58,8 @@ class Claimer {
     void pinned(Entry& entry);
     void fetch_state(Entry& entry);
     void let_go(Entry& entry, const std::string& why);
+    Millis recheck_interval(const Entry& entry) const;
+    void on_recheck(Entry& entry, const ApiAnswer& answer);
     void read(Entry& entry, std::function<void(Entry&, const ApiAnswer&)> then);
     void later(Entry& entry);  // back-off of claim calls
 

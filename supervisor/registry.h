@@ -104,8 +104,8 @@ class Registry {
     void commit();
 
     // A callback for an API call about `id`: finds the entry again, hands it the answer, commits.
-    // Does nothing when the entry or this life of the journal is gone, or the journal has failed: what
-    // is in memory then may not be on disk, and nothing may follow from it.
+    // Does nothing when the entry or this life of the journal is gone, or the journal has failed:
+    // what is in memory then may not be on disk, and nothing may follow from it.
     std::function<void(ApiAnswer)> on_answer(MigrationId id,
                                              std::function<void(Entry&, const ApiAnswer&)> fn);
 

@@ -13,6 +13,8 @@ constexpr Millis kStopFileInterval{1'000};
 constexpr Millis kJournalRetryInterval{10'000};
 constexpr std::chrono::minutes kJournalPatience{10};
 constexpr std::chrono::hours kFinishedShown{1};
+// What may move again is remembered for longer, to be read now and then.
+constexpr std::chrono::hours kClosedRemembered{24 * 7};
 
 Json time_or_null(WallTime time) {
     return time == WallTime{} ? Json() : Json(iso_time(time));
@@ -161,9 +163,10 @@ bool Supervisor::wants_exit() const {
 void Supervisor::forget_finished() {
     std::erase_if(registry_.entries(), [this](const auto& item) {
         const Entry& entry = *item.second;
+        const auto kept = may_move_again(entry.record) ? kClosedRemembered : kFinishedShown;
         return !is_open(entry.record.state) && !entry.attempt && entry.calls.empty() &&
                !entry.changed && !entry.claim_call_in_flight &&
-               clock_.wall() - entry.record.since > kFinishedShown;
+               clock_.wall() - entry.record.since > kept;
     });
 }
 
@@ -226,7 +229,9 @@ Json Supervisor::status_of(const Entry& entry) const {
 Json Supervisor::status() const {
     Json migrations = Json::array();
     for (const auto& [id, entry] : registry_.entries()) {
-        if (entry->record.claim > 0) {
+        const bool shown = is_open(entry->record.state) || entry->attempt ||
+                           clock_.wall() - entry->record.since <= kFinishedShown;
+        if (entry->record.claim > 0 && shown) {
             migrations.push_back(status_of(*entry));
         }
     }

@@ -102,6 +102,18 @@ bool is_copy(const Migration& migration, Step step) {
            migration.action == Action::kAlter;
 }
 
+bool is_cancelled_by_us(const MigrationRecord& record) {
+    return record.state == ClaimState::kHandedOn && record.step == Step::kCancel &&
+           record.seen.status == static_cast<int>(ApiStatus::kCanceled);
+}
+
+bool may_move_again(const MigrationRecord& record) {
+    const bool closed = record.state == ClaimState::kHandedOn || record.state == ClaimState::kLetGo;
+    const bool final = record.seen.status == static_cast<int>(ApiStatus::kCompleted) ||
+                       record.seen.status == static_cast<int>(ApiStatus::kFailed);
+    return closed && !final && !is_cancelled_by_us(record);
+}
+
 bool needs_state_file(const MigrationRecord& record) {
     if (!record.step || *record.step == Step::kPrepare) {
         return false;

@@ -67,6 +67,11 @@ struct SlotView {
     int short_steps_max = 0;
 };
 bool is_copy(const Migration& migration, Step step);
+// Cleaned up after a cancel: the API leaves it in that status.
+bool is_cancelled_by_us(const MigrationRecord& record);
+// Not in our hands, and not at its end as far as we have seen: it is read now and then, because a
+// claim of it may have been lost.
+bool may_move_again(const MigrationRecord& record);
 // The step may build on what another host did: the API's copy of the state file is wanted.
 bool needs_state_file(const MigrationRecord& record);
 // "" when it may start now, else what it waits for.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/core/claim.h"
 #include "supervisor/journal/journal.h"
 
 namespace shift {
@@ -133,7 +134,7 @@ class MemoryJournal final : public Journal {
     Result<Contents> load() override {
         Contents contents;
         for (const auto& [id, record] : working_.migrations) {
-            if (is_open(record.state)) {
+            if (is_open(record.state) || may_move_again(record)) {
                 contents.migrations.push_back(record);
             }
         }

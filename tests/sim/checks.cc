@@ -298,8 +298,8 @@ void Checks::on_api_change(const testing::ApiModel::Change& change) {
     const std::string pin = string_or(change.row, "run_host", "");
     const bool is_report = change.by == "update" && !change.args.contains("run_host");
     const bool is_ours = pin.empty() || pin == host->name();
-    const bool contests = change.by == "update" && !is_report &&
-                          (claimants_[id] == host || is_contested(id));
+    const bool contests =
+        change.by == "update" && !is_report && (claimants_[id] == host || is_contested(id));
     if (!is_ours && change.by != "unstage" && !contests && !(is_report && caller.late)) {
         violation("pinned", fmt::format("{} does {} to migration {}, pinned to {}", host->name(),
                                         change.by, id, pin));

@@ -82,6 +82,7 @@ class Worker {
     Script<Verdict> watch_engine();
     Script<Verdict> finish_copy();
     Script<Verdict> finish_changed();
+    Script<Verdict> finish_late();
     Script<Maybe> final_insert();
     Script<Maybe> take_lock();
     Script<Maybe> end_old_statement(bool kill);

@@ -215,6 +215,17 @@ Script<Worker::Verdict> Worker::finish_changed() {
     co_return Verdict{Outcome::kCompleted};
 }
 
+// A cancel or pause that came after the change.
+Script<Worker::Verdict> Worker::finish_late() {
+    log_line("too late: the table was changed already");
+    if (change().ddls > 0) {
+        say(event::kFact, {{"what", "ddl"}, {"state", "done"}});
+        say(event::kNoReturn, {{"what", "ddl"}});
+    }
+    const Verdict verdict = co_await finish_changed();
+    co_return verdict;
+}
+
 // Whether what is there is known to be this migration's; if so it is gone afterwards.
 bool Worker::drop_ours() {
     Database::Change& now = change();
@@ -254,6 +265,16 @@ Script<Worker::Verdict> Worker::pause() {
     if (wrong) {
         co_return *wrong;
     }
+    if (history_.ddl || history_.no_return) {
+        const Maybe busy = co_await take_lock();
+        if (busy) {
+            co_return *busy;
+        }
+        if (change().changed()) {
+            const Verdict verdict = co_await finish_late();
+            co_return verdict;
+        }
+    }
     co_return Verdict{Outcome::kPaused};
 }
 
@@ -270,12 +291,7 @@ Script<Worker::Verdict> Worker::cancel() {
         co_return retry("lost_connection", "Lost connection during the clean-up");
     }
     if (change().changed()) {
-        log_line("the cancel came too late");
-        if (change().ddls > 0) {
-            say(event::kFact, {{"what", "ddl"}, {"state", "done"}});
-            say(event::kNoReturn, {{"what", "ddl"}});
-        }
-        const Verdict verdict = co_await finish_changed();
+        const Verdict verdict = co_await finish_late();
         co_return verdict;
     }
     if (!drop_ours()) {
