@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include "common/state_file.h"
+
 namespace shift {
 namespace {
 
@@ -99,9 +101,24 @@ void Attempts::wait(Entry& entry) {
         registry_.set_reason(entry, waits);
         return;
     }
-    if (claimer_.is_confirmed(entry)) {
-        start(entry);
+    if (!claimer_.is_confirmed(entry)) {
+        return;
     }
+    if (lacks_state_file(entry)) {
+        registry_.set_state(entry, ClaimState::kFetching);
+        return;
+    }
+    start(entry);
+}
+
+// The API's copy is in memory only and gone after a restart; without it a worker would not know
+// what other hosts made. Not needed once a worker of this claim has saved its own.
+bool Attempts::lacks_state_file(const Entry& entry) {
+    if (entry.api_state_file || !needs_state_file(entry.record)) {
+        return false;
+    }
+    const auto own = parse_state_file(workers_.state_file(entry.record.id));
+    return !own.ok() || own->claim != entry.record.claim;
 }
 
 Result<Job> Attempts::job_of(const Entry& entry) {
@@ -196,7 +213,7 @@ void Attempts::start(Entry& entry) {
         if (found == nullptr || !found->attempt || found->attempt->id != job.attempt) {
             return;
         }
-        auto spawned = workers_.spawn(job, found->api_state_file);
+        auto spawned = workers_.spawn(job, found->api_state_file.value_or(""));
         if (spawned.ok()) {
             found->attempt->worker = *spawned;
             registry_.log().info("spawned", {{"migration", id},

@@ -41,6 +41,7 @@ class Attempts {
     void apply(Entry& entry, const Conclusion& conclusion);
     void refuse_step(Entry& entry, const std::string& why);
     bool held_by_drain(const Entry& entry) const;
+    bool lacks_state_file(const Entry& entry);
 
     Registry& registry_;
     Workers& workers_;

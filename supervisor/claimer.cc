@@ -1,8 +1,8 @@
 // Happy path: poll() -> on_page() -> consider() -> begin(): intent journaled -> unstage -> the
 // object comes back -> pin() (unless the answer already shows our run_host) -> read back ->
-// fetch_state() -> kWaiting. Failure modes, each a state: no usable answer to unstage, or {} after
-// one -> kUncertain: resolve() reads the migration and judge_claim() decides; still staged -> the
-// same claim_id is sent again; unstaged, unpinned and untouched for claim_grace -> kContesting.
+// fetch_state() -> kWaiting. Failure modes, each a state: no usable answer to unstage ->
+// kUncertain, resolve() reads the migration and judge_claim() decides, in turns with the same
+// unstage (same claim_id) again; unstaged, unpinned and untouched for claim_grace -> kContesting.
 
 #include "supervisor/claimer.h"
 
@@ -19,13 +19,16 @@ constexpr std::size_t kPageItems = 2;
 constexpr Millis kPollAfterHandOn{500};
 constexpr Millis kClaimBackoffMin{500};
 constexpr Millis kClaimBackoffMax{30'000};
+constexpr Millis kRecheckMax = std::chrono::hours(6);
 // The last writer of a contested pin wins; both sides wait this long before reading.
 constexpr Millis kContestWaitMax{5'000};
 
-// Calls voided in this turn are still in the list until the commit.
-bool has_pending_calls(const Entry& entry) {
-    return std::any_of(entry.calls.begin(), entry.calls.end(),
-                       [](const OwedCall& call) { return call.state == CallState::kPending; });
+// The table is changed: no newer claim makes that untrue, and `complete` is all there is to tell.
+bool completes_anyway(const Entry& entry) {
+    return entry.record.no_return &&
+           std::any_of(entry.calls.begin(), entry.calls.end(), [](const OwedCall& call) {
+               return call.kind == CallKind::kComplete && call.state == CallState::kPending;
+           });
 }
 
 std::string path_of(const Entry& entry) {
@@ -35,7 +38,7 @@ std::string path_of(const Entry& entry) {
 }  // namespace
 
 Result<Migration> shown_migration(const ApiAnswer& answer) {
-    if (answer.status == 404) {
+    if (answer.no_such_migration()) {
         return Error{Errc::kNotFound, "the API does not know it (404)", 404};
     }
     if (!answer.good() || !answer.body.is_object()) {
@@ -69,13 +72,11 @@ void Claimer::poll() {
     poll_in_flight_ = true;
     const Config& config = registry_.config();
     const auto spread = config.poll_interval_max - config.poll_interval_min;
-    const auto wait =
-        config.poll_interval_min +
-        Millis(static_cast<std::int64_t>(static_cast<double>(spread.count()) * registry_.random()));
+    const auto wait = config.poll_interval_min + registry_.share_of(spread);
     poll_due_ = registry_.clock().now() + wait;
     upstream_.call({"GET", "migrations/staged", nullptr},
                    [this, serial = poll_serial_](const ApiAnswer& answer) {
-                       if (serial == poll_serial_) {
+                       if (serial == poll_serial_ && registry_.failure().empty()) {
                            poll_in_flight_ = false;
                            on_page(answer);
                            registry_.commit();
@@ -308,8 +309,14 @@ void Claimer::on_unstage(Entry& entry, const ApiAnswer& answer) {
 }
 
 void Claimer::void_older_calls(Entry& entry) {
+    const bool completes = completes_anyway(entry);
     for (OwedCall& call : entry.calls) {
         if (call.claim >= entry.record.claim) {
+            continue;
+        }
+        if (completes) {
+            call.claim = entry.record.claim;
+            registry_.save_call(call);
             continue;
         }
         if (call.kind == CallKind::kAppendLog) {  // its lines are still worth telling
@@ -349,9 +356,14 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
                                   api_status_name(shown.status)));
         return;
     }
-    if (!read_back) {
-        void_older_calls(entry);
+    const std::string& us = registry_.config().run_host;
+    if (!shown.run_host.empty() && shown.run_host != us) {
+        // Pinned after we had listed it: a step of it may run there, so this one is served there
+        // too (recheck() of the other host finds it).
+        let_go(entry, fmt::format("pinned to {} when it was unstaged", shown.run_host));
+        return;
     }
+    void_older_calls(entry);
     record.seen = payload_of_claim(record.seen, shown);
     apply_overrides(record.seen);
     record.step = step;
@@ -359,7 +371,10 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
     record.release = false;
     entry.claim_tries = 0;
     entry.wait_until = {};
-    if (shown.run_host == registry_.config().run_host) {
+    if (!entry.held_before) {
+        entry.api_state_file.reset();  // another host may have been at work since
+    }
+    if (shown.run_host == us) {
         pinned(entry);
     } else {
         registry_.set_state(entry, ClaimState::kPinning);
@@ -403,9 +418,9 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
                    fmt::format("taken while our claim was uncertain: status {}, run_host '{}'",
                                shown->status, shown->run_host));
             return;
-        case ClaimVerdict::kStillStaged:
+        case ClaimVerdict::kStillStaged:  // or staged again, in another step
             entry.nobodys_since = {};
-            entry.claim_again = true;
+            registry_.set_state(entry, ClaimState::kUncertain, "still staged; asking again");
             later(entry);
             return;
         case ClaimVerdict::kNobodys:
@@ -440,9 +455,7 @@ void Claimer::write_pin(Entry& entry) {
             registry_.on_answer(id, [this](Entry& answered, const ApiAnswer&) {
                 answered.claim_call_in_flight = false;
                 const auto wait = std::min(kContestWaitMax, registry_.config().claim_grace / 4);
-                answered.claim_due = registry_.clock().now() + wait +
-                                     Millis(static_cast<std::int64_t>(
-                                         static_cast<double>(wait.count()) * registry_.random()));
+                answered.claim_due = registry_.clock().now() + wait + registry_.share_of(wait);
             }));
     });
 }
@@ -506,6 +519,7 @@ void Claimer::on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write)
             return;
         case PinVerdict::kRestaged:
             let_go(entry, fmt::format("moved on to status {} before our pin", shown->status));
+            entry.recheck_due = registry_.clock().now();  // our pin may have arrived
             poll_due_ = {};
             return;
     }
@@ -520,8 +534,8 @@ void Claimer::pinned(Entry& entry) {
         entry.attempt && entry.record.step && entry.attempt->step == *entry.record.step;
     if (same_attempt) {
         registry_.set_state(entry, ClaimState::kRunning);
-    } else if (has_pending_calls(entry)) {
-        registry_.set_state(entry, ClaimState::kDelivering);
+    } else if (completes_anyway(entry)) {
+        registry_.set_state(entry, ClaimState::kDelivering, "the table was changed already");
     } else if (entry.attempt || !needs_state_file(entry.record)) {
         registry_.set_state(entry, ClaimState::kWaiting);
     } else {
@@ -623,7 +637,6 @@ void Claimer::on_takeover_read(Entry& entry, const ApiAnswer& answer) {
             write_pin(entry);
             return;
         case TakeoverVerdict::kOurs:
-            void_older_calls(entry);
             claimed(entry,
                     answer.body.contains("migration") ? answer.body["migration"] : answer.body,
                     true);
@@ -651,7 +664,9 @@ void Claimer::fetch_state(Entry& entry) {
             // Only a clear "none" is none: an error would make us forget a copy that exists.
             if (answer.good() && answer.body.is_object()) {
                 answered.api_state_file = string_or(answer.body, "contents", "");
-            } else if (answer.status != 404) {
+            } else if (answer.no_such_file()) {
+                answered.api_state_file = "";
+            } else {
                 registry_.set_reason(answered, "state file: " + answer.brief());
                 later(answered);
                 return;
@@ -682,51 +697,67 @@ void Claimer::disown(Entry& entry, const std::string& why) {
     registry_.set_state(entry, entry.attempt ? ClaimState::kRunning : ClaimState::kLetGo, why);
 }
 
+// What is open is read at the configured interval, what is closed the more rarely the longer it has
+// been so.
+Millis Claimer::recheck_interval(const Entry& entry) const {
+    const Millis configured = registry_.config().recheck_interval;
+    if (is_open(entry.record.state)) {
+        return configured;
+    }
+    const auto closed_for =
+        std::chrono::duration_cast<Millis>(registry_.clock().wall() - entry.record.since);
+    return std::clamp(closed_for / 4, configured, std::max(configured, kRecheckMax));
+}
+
 void Claimer::recheck(Entry& entry) {
     const auto now = registry_.clock().now();
     if (entry.recheck_due == SteadyTime{}) {
-        entry.recheck_due = now + registry_.config().recheck_interval;
+        const auto interval = recheck_interval(entry);
+        // After a start not all at once.
+        entry.recheck_due = now + interval / 2 + registry_.share_of(interval / 2);
     }
     const ClaimState state = entry.record.state;
     const bool held = state == ClaimState::kWaiting || state == ClaimState::kRunning ||
-                      state == ClaimState::kHandedOn || state == ClaimState::kLetGo;
-    const bool final = entry.record.seen.status == static_cast<int>(ApiStatus::kCompleted) ||
-                       entry.record.seen.status == static_cast<int>(ApiStatus::kFailed);
-    if (!held || (final && !is_open(state)) || entry.claim_call_in_flight || entry.disowned ||
-        now < entry.recheck_due) {
+                      may_move_again(entry.record);
+    if (!held || entry.claim_call_in_flight || entry.disowned || now < entry.recheck_due) {
         return;
     }
-    entry.recheck_due = now + registry_.config().recheck_interval;
-    read(entry, [this](Entry& answered, const ApiAnswer& answer) {
-        auto shown = shown_migration(answer);
-        const bool open = is_open(answered.record.state);
-        if (!shown.ok()) {
-            if (shown.error().code == Errc::kNotFound && open && !answered.record.no_return) {
-                disown(answered, "deleted from the API");
-            }
-            return;
+    entry.recheck_due = now + recheck_interval(entry);
+    read(entry, [this](Entry& answered, const ApiAnswer& answer) { on_recheck(answered, answer); });
+}
+
+void Claimer::on_recheck(Entry& entry, const ApiAnswer& answer) {
+    MigrationRecord& record = entry.record;
+    const auto shown = shown_migration(answer);
+    const bool open = is_open(record.state);
+    if (!shown.ok()) {
+        if (shown.error().code == Errc::kNotFound && open && !record.no_return) {
+            disown(entry, "deleted from the API");
         }
-        const std::string& us = registry_.config().run_host;
-        if (open) {
-            if (!shown->run_host.empty() && shown->run_host != us) {
-                disown(answered, fmt::format("taken over by {}", shown->run_host));
-            }
-            return;
-        }
-        answered.record.seen.status = shown->status;
-        answered.record.seen.lock_version = shown->lock_version;
-        registry_.touch(answered);
-        if (!shown->staged && shown->run_host == us && step_of_status(shown->status) &&
-            shown->status != static_cast<int>(ApiStatus::kCanceled) && allowed_) {
-            // Ours by its pin, unstaged, and nobody works on it: a claim that was lost.
-            answered.record.claim += 1;
-            answered.held_before = false;
-            answered.record.listed_lock_version = shown->lock_version;
-            claimed(answered,
-                    answer.body.contains("migration") ? answer.body["migration"] : answer.body,
-                    true);
-        }
-    });
+        return;
+    }
+    const std::string& us = registry_.config().run_host;
+    if (open && !shown->run_host.empty() && shown->run_host != us) {
+        disown(entry, fmt::format("taken over by {}", shown->run_host));
+        return;
+    }
+    // Ours by its pin, unstaged, and nobody serves its step: a claim that was lost, or one that
+    // another host got by a stale listing and left to us.
+    const auto step = step_of_status(shown->status);
+    const bool served = open ? step == record.step : is_cancelled_by_us(record);
+    const bool is_lost = !shown->staged && shown->run_host == us && step && !served &&
+                         shown->lock_version >= record.seen.lock_version;
+    if (is_lost && (open || allowed_)) {
+        record.claim += 1;
+        entry.held_before = open;
+        record.listed_lock_version = shown->lock_version;
+        claimed(entry, answer.body.contains("migration") ? answer.body["migration"] : answer.body,
+                true);
+    } else if (!open) {
+        record.seen.status = shown->status;
+        record.seen.lock_version = shown->lock_version;
+        registry_.touch(entry);
+    }
 }
 
 void Claimer::advance(Entry& entry) {
@@ -741,12 +772,12 @@ void Claimer::advance(Entry& entry) {
             registry_.set_state(entry, ClaimState::kUncertain, "restarted during unstage");
             break;
         case ClaimState::kUncertain:
-            // Read before it is sent again: where every answer is lost, no repeat would be heard.
             entry.unstage_unknown = true;
-            if (std::exchange(entry.claim_again, false)) {
-                send_unstage(entry);
-            } else {
+            // Asking and reading take turns, so that neither of them alone must get through.
+            if (entry.nobodys_since != SteadyTime{} || entry.claim_tries % 2 == 1) {
                 resolve(entry);
+            } else {
+                send_unstage(entry);
             }
             break;
         case ClaimState::kContesting:

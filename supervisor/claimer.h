@@ -69,6 +69,8 @@ class Claimer {
     void on_takeover_read(Entry& entry, const ApiAnswer& answer);
     void fetch_state(Entry& entry);
     void let_go(Entry& entry, const std::string& why);
+    Millis recheck_interval(const Entry& entry) const;
+    void on_recheck(Entry& entry, const ApiAnswer& answer);
     void read(Entry& entry, std::function<void(Entry&, const ApiAnswer&)> then);
     void later(Entry& entry);  // back-off of claim calls
 
@@ -84,7 +86,8 @@ class Claimer {
 };
 
 // The migration inside an answer of GET migrations/ID ({"migration": {...}, ...}) or of an endpoint
-// that returns it bare. Errors: kInvalidArgument, kNotFound (404), kUnavailable (no usable answer).
+// that returns it bare. Errors: kInvalidArgument, kNotFound (the API says so), kUnavailable (no
+// usable answer).
 Result<Migration> shown_migration(const ApiAnswer& answer);
 
 }  // namespace shift

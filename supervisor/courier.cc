@@ -136,7 +136,12 @@ void Courier::owe_hand_on(Entry& entry, const Conclusion& conclusion, Workers& w
         owe(entry, Lane::kHandOn, CallKind::kWriteState,
             {{"path", workers.state_path(entry.record.id)}});
     }
-    owe(entry, Lane::kHandOn, CallKind::kUnpin, Json::object());
+    // The pin goes first: after the transition it could be the next runner's. Nobody runs what is
+    // complete; a cancel that came too late would go to another host, were the pin gone before.
+    const bool unpins_last = conclusion.transition == CallKind::kComplete;
+    if (!unpins_last) {
+        owe(entry, Lane::kHandOn, CallKind::kUnpin, Json::object());
+    }
     if (conclusion.transition) {
         Json body = Json::object();
         if (!conclusion.message.empty()) {
@@ -146,6 +151,9 @@ void Courier::owe_hand_on(Entry& entry, const Conclusion& conclusion, Workers& w
         registry_.add_event(
             &entry, "supervisor", "owes",
             {{"call", call_kind_name(*conclusion.transition)}, {"message", conclusion.message}});
+    }
+    if (unpins_last) {
+        owe(entry, Lane::kHandOn, CallKind::kUnpin, Json::object());
     }
     entry.hand_on_since = registry_.clock().now();
 }
@@ -315,9 +323,6 @@ void Courier::on_sent(Entry& entry, std::int64_t call_id, const ApiAnswer& answe
                 }
             }
             done(entry, *call, answer.brief());
-            return;
-        case DeliveryVerdict::kGone:
-            superseded(entry, *call, answer.brief());
             return;
         case DeliveryVerdict::kRetry:
             retry_later(entry, *call, answer);

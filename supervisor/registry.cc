@@ -176,7 +176,10 @@ void Registry::commit() {
 std::function<void(ApiAnswer)> Registry::on_answer(
     MigrationId id, std::function<void(Entry&, const ApiAnswer&)> fn) {
     return [this, id, generation = generation_, fn = std::move(fn)](const ApiAnswer& answer) {
-        if (Entry* entry = generation == generation_ ? find(id) : nullptr) {
+        if (generation != generation_ || !failure_.empty()) {
+            return;
+        }
+        if (Entry* entry = find(id)) {
             fn(*entry, answer);
             commit();
         }

@@ -35,7 +35,6 @@ struct Entry {
     // Claiming.
     bool claim_call_in_flight = false;
     bool unstage_unknown = false;          // an earlier unstage of this claim may have happened
-    bool claim_again = false;              // seen still staged after that: send it again
     bool held_before = false;              // this claim was made over an older one of ours
     std::optional<SteadyTime> claimed_at;  // nullopt: before this process started
     SteadyTime claim_due{};
@@ -46,7 +45,8 @@ struct Entry {
 
     // Running.
     SteadyTime wait_until{};
-    std::string api_state_file;
+    // The API's copy of the state file, "" = it has none; nullopt = not asked for.
+    std::optional<std::string> api_state_file;
     Progress progress;                       // newest; the attempt's row follows every few seconds
     std::optional<std::int64_t> first_rows;  // what the attempt's first report said
     SteadyTime progress_journal_due{};
@@ -80,8 +80,9 @@ struct Entry {
 // before acting, fact after.
 class Registry {
   public:
-    Registry(const Clock& clock, const Config& config, const Logger& log)
-        : clock_(clock), config_(config), log_(log) {}
+    // `seed`: of everything random (poll times, claim ids); must differ between hosts.
+    Registry(const Clock& clock, const Config& config, const Logger& log, std::uint64_t seed)
+        : clock_(clock), config_(config), log_(log), generator_(seed) {}
 
     // Replaces everything by what the journal holds. Callbacks made before this are void.
     Status load(std::unique_ptr<Journal> journal);
@@ -112,7 +113,8 @@ class Registry {
     void commit();
 
     // A callback for an API call about `id`: finds the entry again, hands it the answer, commits.
-    // Does nothing when the entry or this life of the journal is gone.
+    // Does nothing when the entry or this life of the journal is gone, or the journal has failed:
+    // what is in memory then may not be on disk, and nothing may follow from it.
     std::function<void(ApiAnswer)> on_answer(MigrationId id,
                                              std::function<void(Entry&, const ApiAnswer&)> fn);
 
@@ -123,8 +125,12 @@ class Registry {
     const Clock& clock() const { return clock_; }
     const Config& config() const { return config_; }
     const Logger& log() const { return log_; }
-    // Uniform in [0, 1); seeded from the system, so that no two hosts poll in step.
+    // Uniform in [0, 1).
     double random() { return std::uniform_real_distribution<double>(0.0, 1.0)(generator_); }
+    // A random part of `whole`, so that many do not come at once.
+    Millis share_of(Millis whole) {
+        return Millis(static_cast<std::int64_t>(static_cast<double>(whole.count()) * random()));
+    }
     std::string random_hex();
 
   private:
@@ -142,7 +148,7 @@ class Registry {
     std::uint64_t generation_ = 0;
     std::string failure_;
     SteadyTime failed_since_{};
-    std::mt19937_64 generator_{std::random_device{}()};
+    std::mt19937_64 generator_;
 };
 
 }  // namespace shift

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <random>
 #include <utility>
 
 namespace shift {
@@ -12,8 +13,10 @@ constexpr Millis kStopFileInterval{1'000};
 constexpr Millis kJournalRetryInterval{10'000};
 constexpr std::chrono::minutes kJournalPatience{10};
 constexpr std::chrono::hours kFinishedShown{1};
-// What lives is adopted at once, and let go at once if it was taken over while we were away.
-constexpr Millis kRecheckAfterStart{200};
+// What lives is adopted at once, and let go soon if it was taken over while we were away.
+constexpr Millis kRecheckAfterStart{1'000};
+// What may move again is remembered for longer, to be read now and then.
+constexpr std::chrono::hours kClosedRemembered{24 * 7};
 
 Json time_or_null(WallTime time) {
     return time == WallTime{} ? Json() : Json(iso_time(time));
@@ -45,15 +48,20 @@ Json Supervisor::WatchedUpstream::status() const {
             {"last_error_at", time_or_null(last_failure_)}};
 }
 
+std::uint64_t Supervisor::system_seed() {
+    std::random_device device;
+    return static_cast<std::uint64_t>(device()) << 32U | device();
+}
+
 Supervisor::Supervisor(const Clock& clock, Config config, const Logger& log, Upstream& upstream,
-                       Workers& workers, OpenJournal open_journal)
+                       Workers& workers, OpenJournal open_journal, std::uint64_t seed)
     : clock_(clock),
       config_(std::move(config)),
       log_(log),
       upstream_(upstream, clock),
       workers_(workers),
       open_journal_(std::move(open_journal)),
-      registry_(clock_, config_, log_),
+      registry_(clock_, config_, log_, seed),
       claimer_(registry_, upstream_),
       courier_(registry_, upstream_, workers_),
       attempts_(registry_, workers_, claimer_, courier_),
@@ -65,15 +73,11 @@ Status Supervisor::recover() {
     registry_.skip_attempt_ids(workers_.highest_attempt());
     claimer_.reset();
     for (const auto& [id, entry] : registry_.entries()) {
-        MigrationRecord& record = entry->record;
-        // The API's copy of the state file was in memory only: ask for it again.
-        const bool first_try = record.state == ClaimState::kWaiting && record.tries == 0;
-        if (first_try && !entry->attempt && needs_state_file(record)) {
-            registry_.set_state(*entry, ClaimState::kFetching);
+        if (entry->attempt) {
+            entry->recheck_due = clock_.now() + registry_.share_of(kRecheckAfterStart);
         }
-        entry->recheck_due = clock_.now() + kRecheckAfterStart;
         log_.info("recovered", {{"migration", id},
-                                {"state", claim_state_name(record.state)},
+                                {"state", claim_state_name(entry->record.state)},
                                 {"attempt", entry->attempt ? entry->attempt->id : 0},
                                 {"owed", entry->calls.size()}});
     }
@@ -187,9 +191,10 @@ bool Supervisor::wants_exit() const {
 void Supervisor::forget_finished() {
     std::erase_if(registry_.entries(), [this](const auto& item) {
         const Entry& entry = *item.second;
+        const auto kept = may_move_again(entry.record) ? kClosedRemembered : kFinishedShown;
         return !is_open(entry.record.state) && !entry.attempt && entry.calls.empty() &&
                !entry.changed && !entry.claim_call_in_flight &&
-               clock_.wall() - entry.record.since > kFinishedShown;
+               clock_.wall() - entry.record.since > kept;
     });
 }
 
@@ -252,7 +257,9 @@ Json Supervisor::status_of(const Entry& entry) const {
 Json Supervisor::status() const {
     Json migrations = Json::array();
     for (const auto& [id, entry] : registry_.entries()) {
-        if (entry->record.claim > 0) {
+        const bool shown = is_open(entry->record.state) || entry->attempt ||
+                           clock_.wall() - entry->record.since <= kFinishedShown;
+        if (entry->record.claim > 0 && shown) {
             migrations.push_back(status_of(*entry));
         }
     }

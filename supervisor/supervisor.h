@@ -20,8 +20,10 @@ class Supervisor {
   public:
     using OpenJournal = std::function<Result<std::unique_ptr<Journal>>()>;
 
+    // `seed`: of everything random in it; no two hosts may share one.
     Supervisor(const Clock& clock, Config config, const Logger& log, Upstream& upstream,
-               Workers& workers, OpenJournal open_journal);
+               Workers& workers, OpenJournal open_journal, std::uint64_t seed = system_seed());
+    static std::uint64_t system_seed();
 
     // Opens and folds the journal. Errors: as Journal's open; the daemon cannot start.
     Status recover();
@@ -38,6 +40,8 @@ class Supervisor {
     std::vector<std::string> reconfigure(const Config& fresh);
 
     const Config& config() const { return config_; }
+    // All it knows, to be looked at.
+    const Registry& registry() const { return registry_; }
 
   private:
     // Passes calls through and remembers whether the API answers.

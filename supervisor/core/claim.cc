@@ -14,12 +14,25 @@ std::string ApiAnswer::brief() const {
     return error.empty() ? fmt::format("{}", status) : fmt::format("{} {}", status, error);
 }
 
+bool ApiAnswer::no_such_migration() const {
+    if (status != 404 || !body.is_object()) {
+        return false;
+    }
+    const auto errors = body.find("errors");
+    return errors != body.end() && *errors == Json{"Migration not found."};
+}
+
+bool ApiAnswer::no_such_file() const {
+    return status == 404 && string_or(body, "message", "") == "File not found";
+}
+
 UnstageVerdict judge_unstage(const ApiAnswer& answer, MigrationId id, bool earlier_unknown) {
     if (answer.status == 0) {
         return answer.sent || earlier_unknown ? UnstageVerdict::kUnknown : UnstageVerdict::kRefused;
     }
-    if (answer.status >= 400 && answer.status < 500) {
-        return UnstageVerdict::kRefused;
+    constexpr int kRequestTimeout = 408;  // by a proxy that may have passed it on
+    if (answer.status >= 400 && answer.status < 500 && answer.status != kRequestTimeout) {
+        return earlier_unknown ? UnstageVerdict::kLost : UnstageVerdict::kRefused;
     }
     if (!answer.good() || !answer.body.is_object()) {
         return UnstageVerdict::kUnknown;
@@ -117,6 +130,18 @@ Migration payload_of_claim(const Migration& listed, const Migration& answer) {
 bool is_copy(const Migration& migration, Step step) {
     return step == Step::kRun && migration.runtype != Runtype::kShort &&
            migration.action == Action::kAlter;
+}
+
+bool is_cancelled_by_us(const MigrationRecord& record) {
+    return record.state == ClaimState::kHandedOn && record.step == Step::kCancel &&
+           record.seen.status == static_cast<int>(ApiStatus::kCanceled);
+}
+
+bool may_move_again(const MigrationRecord& record) {
+    const bool closed = record.state == ClaimState::kHandedOn || record.state == ClaimState::kLetGo;
+    const bool final = record.seen.status == static_cast<int>(ApiStatus::kCompleted) ||
+                       record.seen.status == static_cast<int>(ApiStatus::kFailed);
+    return closed && !final && !is_cancelled_by_us(record);
 }
 
 bool needs_state_file(const MigrationRecord& record) {

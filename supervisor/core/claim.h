@@ -10,11 +10,15 @@ namespace shift {
 struct ApiAnswer {
     int status = 0;
     bool sent = false;  // false: surely never reached the API (could not connect)
-    Json body;          // parsed when status is 200 and the body is JSON; null otherwise
+    Json body;          // parsed when status is 200 or 404 and the body is JSON; null otherwise
     bool is_json = false;
     std::string error;  // why there is no usable body: for people
 
     bool good() const { return status == 200 && is_json; }
+    // The API's own words for "there is none". Any other 404 (a page, a gateway's JSON) may come
+    // from something in front of it and says nothing. Source: shift-api reference, sections 3, 4.
+    bool no_such_migration() const;
+    bool no_such_file() const;
     std::string brief() const;  // "200", "500 not JSON: <!DOCTYPE", "no answer: timeout"
 };
 
@@ -22,9 +26,9 @@ struct ApiAnswer {
 enum class UnstageVerdict {
     kClaimed,  // the object of this migration came back: it is ours
     kTaken,    // {}: somebody else unstaged it first
-    kLost,     // {}, but an earlier try of ours may have done it: read and decide
+    kLost,     // {} or refused, but an earlier try of ours may have done it: read and decide
     kUnknown,  // no usable answer: may or may not have happened
-    kRefused,  // a definite no (404, 400 ...): nothing was done
+    kRefused,  // a definite no (404, 400 ...): nothing was done by this or an earlier try
 };
 UnstageVerdict judge_unstage(const ApiAnswer& answer, MigrationId id, bool earlier_unknown);
 
@@ -85,6 +89,11 @@ struct SlotView {
     int short_steps_max = 0;
 };
 bool is_copy(const Migration& migration, Step step);
+// Cleaned up after a cancel: the API leaves it in that status.
+bool is_cancelled_by_us(const MigrationRecord& record);
+// Not in our hands, and not at its end as far as we have seen: it is read now and then, because a
+// claim of it may have been lost.
+bool may_move_again(const MigrationRecord& record);
 // The step may build on what another host did: the API's copy of the state file is wanted.
 bool needs_state_file(const MigrationRecord& record);
 // "" when it may start now, else what it waits for.

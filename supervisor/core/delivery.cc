@@ -84,9 +84,6 @@ SendVerdict judge_send(const OwedCall& call, const Migration& shown, const std::
 }
 
 DeliveryVerdict judge_delivery(const OwedCall& call, const ApiAnswer& answer) {
-    if (answer.status == 404) {
-        return DeliveryVerdict::kGone;
-    }
     if (!answer.good() || !answer.body.is_object()) {
         return DeliveryVerdict::kRetry;
     }
@@ -98,6 +95,8 @@ DeliveryVerdict judge_delivery(const OwedCall& call, const ApiAnswer& answer) {
 bool api_is_out(const ApiAnswer& answer) {
     switch (answer.status) {
         case 0:
+        case 404:
+        case 408:
         case 429:
         case 502:
         case 503:

@@ -27,11 +27,13 @@ class Journal {
     virtual Status add(const EventRecord& event) = 0;
     virtual Status put_setting(const std::string& key, const std::string& value) = 0;
 
+    static constexpr int kClosedMax = 1000;
     // Everything a start needs.
     struct Contents {
-        std::vector<MigrationRecord> migrations;  // open ones
-        std::vector<AttemptRecord> attempts;      // not ended
-        std::vector<OwedCall> calls;              // pending, in order
+        // Open ones, and the kClosedMax last of those that may move again.
+        std::vector<MigrationRecord> migrations;
+        std::vector<AttemptRecord> attempts;  // not ended
+        std::vector<OwedCall> calls;          // pending, in order
         std::map<std::string, std::string> settings;
         std::int64_t last_attempt = 0;  // highest attempt id ever
     };

@@ -43,6 +43,9 @@ class SqliteJournal final : public Journal {
     Status execute(const char* sql);
     Status begin_if_needed();
     Status write(Statement& statement);
+    Status load_migrations(Contents& contents);
+    template <typename Read>
+    Status each_row(const char* sql, std::optional<std::int64_t> parameter, Read read);
     Status stick(Error error);
     Error error(const std::string& what) const;
     Error damaged(const std::string& how) const;

@@ -256,6 +256,9 @@ Workers::Life UvWorkers::look(const AttemptRecord& attempt) {
 std::vector<Json> UvWorkers::new_events(const AttemptRecord& attempt) {
     auto [it, fresh] = readers_.try_emplace(
         attempt.id, EventReader(files_of(attempt.id).events(), attempt.last_seq));
+    if (it->second.last_seq() != attempt.last_seq) {
+        it->second = EventReader(files_of(attempt.id).events(), attempt.last_seq);
+    }
     std::vector<Json> events;
     while (events.size() < kPolledEventsMax) {
         const auto damaged = it->second.damaged_lines();

@@ -26,7 +26,8 @@ class Workers {
     virtual Result<ProcessIdentity> spawn(const Job& job, const std::string& api_state_file) = 0;
 
     virtual Life look(const AttemptRecord& attempt) = 0;
-    // Events since the last call, oldest first, starting after attempt.last_seq.
+    // Events after attempt.last_seq, oldest first; a caller that lost what it was told before (its
+    // journal could not be written) is told again.
     virtual std::vector<Json> new_events(const AttemptRecord& attempt) = 0;
     // Asks the worker to stop over worker.sock; `reason`: pause drain cancel shutdown.
     virtual void ask_to_stop(const AttemptRecord& attempt, const std::string& reason) = 0;

@@ -66,7 +66,11 @@ class FakeWorkers final : public Workers {
     }
     std::vector<Json> new_events(const AttemptRecord& attempt) override {
         std::vector<Json> fresh;
-        for (const Json& event : all[attempt.id].events) {
+        const auto it = all.find(attempt.id);
+        if (it == all.end()) {
+            return fresh;
+        }
+        for (const Json& event : it->second.events) {
             if (event["seq"].get<std::int64_t>() > attempt.last_seq) {
                 fresh.push_back(event);
             }

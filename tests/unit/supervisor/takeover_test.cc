@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include <algorithm>
 
 #include "tests/unit/supervisor/world.h"
@@ -21,7 +23,7 @@ class Takeover : public World {
         Json& row = api.add(1, status);
         row["run_host"] = "them";
         row["staged"] = staged;
-        api.files[{1, "1"}] = "step: copy\n";
+        api.model.put_file(1, 1, "step: copy\n");
     }
     Result<Json> take_over() { return supervisor->command("takeover", {{"migration", api.at(1)}}); }
     std::size_t started() const { return workers.all.size() - before_; }
@@ -60,7 +62,7 @@ TEST_F(Takeover, NothingIsStartedByAProcessThatTheApiHasNotAnswered) {
     restart();
     run(600);
     EXPECT_EQ(started(), 0U);
-    EXPECT_NE(status_of(1)["reason"].get<std::string>().find("still ours"), std::string::npos);
+    EXPECT_THAT(status_of(1)["reason"].get<std::string>(), ::testing::HasSubstr("still ours"));
     api.fault = [](const ApiRequest&) { return Fault::kNone; };
     run(60);
     EXPECT_EQ(started(), 1U);
