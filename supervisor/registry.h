@@ -16,6 +16,7 @@
 #include "supervisor/core/claim.h"
 #include "supervisor/core/model.h"
 #include "supervisor/journal/journal.h"
+#include "supervisor/metrics/metrics.h"
 
 namespace shift {
 
@@ -48,6 +49,9 @@ struct Entry {
     StopRung stop_rung = StopRung::kAsk;
     SteadyTime ask_due{};
     std::optional<Millis> retry_after;  // what the worker's outcome asked for
+    std::optional<Why> worker_waits;    // what the living worker says it waits for
+    Json last_evidence;                 // what the last outcome rests on; null = nothing
+    SteadyTime throttled_at{};          // progress said so then; epoch = not throttled
     SteadyTime orphan_since{};
     bool disowned = false;  // taken over elsewhere: stop, tell nothing
 
@@ -84,8 +88,10 @@ class Registry {
     // The entry of `id`, from memory, else the journal, else new.
     Entry& obtain(MigrationId id);
 
-    void set_state(Entry& entry, ClaimState state, const std::string& reason = {});
-    void set_reason(Entry& entry, const std::string& reason);
+    void set_state(Entry& entry, ClaimState state, const std::string& reason = {},
+                   std::optional<WhyCode> why = std::nullopt);
+    void set_reason(Entry& entry, const std::string& reason,
+                    std::optional<WhyCode> why = std::nullopt);
     void touch(Entry& entry) { entry.changed = true; }
     void touch_attempt(Entry& entry) { entry.attempt_changed = true; }
     void add_call(Entry& entry, OwedCall call);
@@ -95,6 +101,14 @@ class Registry {
     void put_setting(const std::string& key, const std::string& value);
     std::string setting(const std::string& key) const;
     Json history(MigrationId id);
+    // Reads for people: as Journal's.
+    Result<MigrationRecord> find_record(MigrationId id) const;
+    Result<Json> events(MigrationId id, std::int64_t after, int limit);
+    Result<Json> list(const HistoryFilter& filter);
+    // Retention: as Journal's; errors are the journal's failure and end in nothing to do.
+    std::vector<MigrationId> expired(const Expiry& expiry, int limit);
+    bool forget(MigrationId id, int rows_max);
+    bool prune(const Expiry& expiry, int rows_max);
     std::int64_t next_attempt_id() { return ++last_attempt_; }
 
     void then(std::function<void()> effect) { effects_.push_back(std::move(effect)); }
@@ -113,6 +127,8 @@ class Registry {
     const Clock& clock() const { return clock_; }
     const Config& config() const { return config_; }
     const Logger& log() const { return log_; }
+    Metrics& metrics() { return metrics_; }
+    const Metrics& metrics() const { return metrics_; }
     // Uniform in [0, 1); seeded from the system, so that no two hosts poll in step.
     double random() { return std::uniform_real_distribution<double>(0.0, 1.0)(generator_); }
     std::string random_hex();
@@ -130,6 +146,7 @@ class Registry {
     std::vector<std::function<void()>> effects_;
     std::int64_t last_attempt_ = 0;
     std::uint64_t generation_ = 0;
+    Metrics metrics_;
     std::string failure_;
     SteadyTime failed_since_{};
     std::mt19937_64 generator_{std::random_device{}()};

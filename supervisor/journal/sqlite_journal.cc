@@ -11,91 +11,17 @@
 
 #include "common/test_points.h"
 #include "supervisor/journal/schema.h"
+#include "supervisor/journal/statement.h"
 
 namespace shift {
-
-// One use of a prepared statement: binds by position, steps, resets when it goes.
-class SqliteJournal::Statement {
-  public:
-    explicit Statement(sqlite3_stmt* stmt) : stmt_(stmt) {}
-    Statement(const Statement&) = delete;
-    Statement& operator=(const Statement&) = delete;
-    ~Statement() {
-        sqlite3_reset(stmt_);
-        sqlite3_clear_bindings(stmt_);
-    }
-
-    Statement& bind(std::int64_t value) {
-        sqlite3_bind_int64(stmt_, ++bound_, value);
-        return *this;
-    }
-    Statement& bind(double value) {
-        sqlite3_bind_double(stmt_, ++bound_, value);
-        return *this;
-    }
-    template <typename T>
-    Statement& bind(const std::optional<T>& value) {
-        if (value) {
-            return bind(*value);
-        }
-        sqlite3_bind_null(stmt_, ++bound_);
-        return *this;
-    }
-    Statement& bind(int value) { return bind(static_cast<std::int64_t>(value)); }
-    Statement& bind(bool value) { return bind(std::int64_t{value}); }
-    Statement& bind(const std::string& value) {
-        sqlite3_bind_text(stmt_, ++bound_, value.data(), static_cast<int>(value.size()),
-                          SQLITE_TRANSIENT);
-        return *this;
-    }
-    Statement& bind(const char* value) { return bind(std::string(value)); }
-    Statement& bind(WallTime value) {
-        return bind(value == WallTime{} ? std::string() : iso_time(value));
-    }
-
-    int step() { return sqlite3_step(stmt_); }
-
-    std::int64_t number() { return sqlite3_column_int64(stmt_, column_++); }
-    std::optional<std::int64_t> maybe_number() {
-        return is_null() ? std::nullopt : std::optional(number());
-    }
-    std::optional<double> maybe_real() {
-        return is_null() ? std::nullopt : std::optional(sqlite3_column_double(stmt_, column_++));
-    }
-    int small() { return static_cast<int>(number()); }
-    std::string text() {
-        const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(stmt_, column_));
-        const int size = sqlite3_column_bytes(stmt_, column_++);
-        return data == nullptr ? std::string() : std::string(data, static_cast<std::size_t>(size));
-    }
-    WallTime time() {
-        const std::string value = text();
-        return value.empty() ? WallTime{} : parse_iso_time(value);
-    }
-    void rewind() { column_ = 0; }
-
-  private:
-    // Also steps over a NULL.
-    bool is_null() {
-        if (sqlite3_column_type(stmt_, column_) != SQLITE_NULL) {
-            return false;
-        }
-        ++column_;
-        return true;
-    }
-
-    sqlite3_stmt* stmt_;
-    int bound_ = 0;
-    int column_ = 0;
-};
 
 namespace {
 
 constexpr const char* kPutMigration =
     "INSERT INTO migration(id,cluster,database,table_name,host,port,ddl_statement,status,"
     "status_name,lock_version,state,since,reason,step,claim,claim_id,listed_lock_version,tries,"
-    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen) "
-    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
+    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen,reason_code) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
     "cluster=excluded.cluster,database=excluded.database,table_name=excluded.table_name,"
     "host=excluded.host,port=excluded.port,ddl_statement=excluded.ddl_statement,"
     "status=excluded.status,status_name=excluded.status_name,lock_version=excluded.lock_version,"
@@ -104,11 +30,11 @@ constexpr const char* kPutMigration =
     "listed_lock_version=excluded.listed_lock_version,tries=excluded.tries,"
     "next_try_at=excluded.next_try_at,attempt=excluded.attempt,no_return=excluded.no_return,"
     "release=excluded.release,log_offset=excluded.log_offset,state_hash=excluded.state_hash,"
-    "payload=excluded.payload";
+    "payload=excluded.payload,reason_code=excluded.reason_code";
 constexpr const char* kMigrationColumns =
     "SELECT id,lock_version,state,since,reason,step,claim,claim_id,listed_lock_version,tries,"
-    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen FROM "
-    "migration ";
+    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen,"
+    "reason_code FROM migration ";
 constexpr const char* kPutAttempt =
     "INSERT OR REPLACE INTO attempt(id,migration_id,claim,step,engine,tries,ended,pid,start_ticks,"
     "boot_id,engine_pid,engine_start_ticks,last_seq,started_at,ended_at,outcome,reason,message,"
@@ -203,7 +129,8 @@ Result<int> SqliteJournal::user_version() {
 Status SqliteJournal::prepare_schema() {
     RETURN_IF_ERROR(
         execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-                "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=1000;"));
+                "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=1000; "
+                "PRAGMA journal_size_limit=67108864;"));
     ASSIGN_OR_RETURN(sqlite3_stmt * check, statement("PRAGMA quick_check(1)"));
     {
         Statement query(check);
@@ -222,13 +149,20 @@ Status SqliteJournal::prepare_schema() {
                                  "the newer shift-supervisor again",
                                  path_, version, kJournalVersion)};
     }
-    if (version == 0) {
-        RETURN_IF_ERROR(execute("BEGIN IMMEDIATE"));
-        RETURN_IF_ERROR(execute(kJournalSchema));
-        RETURN_IF_ERROR(
-            execute(fmt::format("PRAGMA user_version={}; COMMIT", kJournalVersion).c_str()));
+    if (version < kJournalVersion) {
+        return upgrade(version);
     }
     return Ok{};
+}
+
+// All in one transaction: a crash in it leaves the old version whole.
+Status SqliteJournal::upgrade(int version) {
+    RETURN_IF_ERROR(execute("BEGIN IMMEDIATE"));
+    for (const SchemaStep& step : schema_steps(version)) {
+        RETURN_IF_ERROR(execute(step.sql));
+    }
+    RETURN_IF_ERROR(execute(kJournalViews));
+    return execute(fmt::format("PRAGMA user_version={}; COMMIT", kJournalVersion).c_str());
 }
 
 Result<sqlite3_stmt*> SqliteJournal::statement(const char* sql) {
@@ -257,12 +191,12 @@ Status SqliteJournal::begin_if_needed() {
     return Ok{};
 }
 
-Status SqliteJournal::commit() {
+Result<bool> SqliteJournal::commit() {
     if (failed_) {
         return *failed_;
     }
     if (!in_transaction_) {
-        return Ok{};
+        return false;
     }
     crash_point("journal-commit");
     // BUSY on COMMIT leaves the transaction open: it is not a failed write, only a late one.
@@ -271,10 +205,10 @@ Status SqliteJournal::commit() {
         if (status.ok()) {
             in_transaction_ = false;
             crash_point("journal-committed");
-            return Ok{};
+            return true;
         }
         if (status.error().code != Errc::kConflict || tries >= 5) {
-            return stick(std::move(status).error());
+            return stick(std::move(status).error()).error();
         }
     }
 }
@@ -298,6 +232,7 @@ Status SqliteJournal::put(const MigrationRecord& r) {
     s.bind(r.listed_lock_version).bind(r.tries).bind(r.next_try).bind(r.attempt);
     s.bind(r.no_return).bind(r.release).bind(static_cast<std::int64_t>(r.log_offset));
     s.bind(r.state_hash).bind(to_line(payload_of(r.seen))).bind(r.first_seen);
+    s.bind(r.why ? why_entry(*r.why).name : "");
     return write(s);
 }
 
@@ -355,8 +290,7 @@ Status SqliteJournal::put_setting(const std::string& key, const std::string& val
 
 namespace {
 
-template <typename S>
-Result<MigrationRecord> read_migration(S& row) {
+Result<MigrationRecord> read_migration(Statement& row) {
     row.rewind();
     MigrationRecord r;
     r.id = row.number();
@@ -383,11 +317,11 @@ Result<MigrationRecord> read_migration(S& row) {
     ASSIGN_OR_RETURN(r.seen, parse_migration(payload));
     r.seen.lock_version = lock_version;
     r.first_seen = row.time();
+    r.why = parse_why_code(row.text());
     return r;
 }
 
-template <typename S>
-Result<AttemptRecord> read_attempt(S& row) {
+Result<AttemptRecord> read_attempt(Statement& row) {
     row.rewind();
     AttemptRecord a;
     a.id = row.number();
@@ -421,8 +355,7 @@ Result<AttemptRecord> read_attempt(S& row) {
     return a;
 }
 
-template <typename S>
-Result<OwedCall> read_call(S& row) {
+Result<OwedCall> read_call(Statement& row) {
     row.rewind();
     OwedCall c;
     c.id = row.number();
@@ -506,7 +439,7 @@ Result<MigrationRecord> SqliteJournal::find(MigrationId id) {
 Result<Json> SqliteJournal::history(MigrationId id) {
     ASSIGN_OR_RETURN(sqlite3_stmt * stmt,
                      statement("SELECT at,attempt,kind,detail FROM event WHERE migration_id=? AND "
-                               "source='worker' ORDER BY id"));
+                               "source IN ('worker','operator') ORDER BY id"));
     Statement row(stmt);
     row.bind(id);
     Json events = Json::array();

@@ -27,16 +27,16 @@ class MemoryJournal final : public Journal {
     // From now on every write fails, as on a full disk.
     static inline bool disk_full = false;
 
-    Status commit() override {
+    Result<bool> commit() override {
         if (!dirty_) {
-            return Ok{};
+            return false;
         }
         RETURN_IF_ERROR(writable());
         dirty_ = false;
         disk_ = working_;
         ++disk_.commits;
         working_.commits = disk_.commits;
-        return Ok{};
+        return true;
     }
     Status put(const MigrationRecord& record) override {
         RETURN_IF_ERROR(writable());
@@ -97,7 +97,8 @@ class MemoryJournal final : public Journal {
     Result<Json> history(MigrationId id) override {
         Json events = Json::array();
         for (const EventRecord& event : working_.events) {
-            if (event.migration == id && event.source == "worker" && is_durable_event(event.kind)) {
+            const bool counts = event.source == "worker" || event.source == "operator";
+            if (event.migration == id && counts && is_durable_event(event.kind)) {
                 Json copy = event.detail;
                 copy["event"] = event.kind;
                 events.push_back(std::move(copy));
@@ -105,6 +106,50 @@ class MemoryJournal final : public Journal {
         }
         return events;
     }
+
+    Result<Json> events(MigrationId id, std::int64_t after, int limit) override {
+        Json events = Json::array();
+        std::int64_t row = 0;
+        for (const EventRecord& event : working_.events) {
+            if (event.migration == id && ++row > after && std::ssize(events) < limit) {
+                events.push_back({{"id", row}, {"kind", event.kind}, {"detail", event.detail}});
+            }
+        }
+        return events;
+    }
+    Result<Json> list(const HistoryFilter& filter) override {
+        Json migrations = Json::array();
+        for (const auto& [id, record] : working_.migrations) {
+            if (record.since >= filter.since && std::ssize(migrations) < filter.limit) {
+                migrations.push_back({{"id", id}, {"state", claim_state_name(record.state)}});
+            }
+        }
+        return migrations;
+    }
+    Result<std::vector<MigrationId>> expired(const Expiry& expiry, int limit) override {
+        std::vector<MigrationId> ids;
+        for (const auto& [id, record] : working_.migrations) {
+            const bool over = record.state == ClaimState::kLetGo ||
+                              (record.state == ClaimState::kHandedOn && record.seen.status >= 8 &&
+                               record.seen.status <= 10);
+            const bool old =
+                (over && record.since < expiry.over_before) ||
+                (record.state == ClaimState::kHandedOn && record.since < expiry.untouched_before);
+            if (old && std::ssize(ids) < limit) {
+                ids.push_back(id);
+            }
+        }
+        return ids;
+    }
+    Result<bool> forget(MigrationId id, int) override {
+        RETURN_IF_ERROR(writable());
+        working_.migrations.erase(id);
+        std::erase_if(working_.attempts, [id](const auto& a) { return a.second.migration == id; });
+        std::erase_if(working_.calls, [id](const auto& c) { return c.second.migration == id; });
+        std::erase_if(working_.events, [id](const auto& event) { return event.migration == id; });
+        return false;
+    }
+    Result<bool> prune(const Expiry&, int) override { return false; }
 
   private:
     Status writable() {
