@@ -111,13 +111,13 @@ void Claimer::on_page(const ApiAnswer& answer) {
     problems_ = std::move(fresh_problems_);
 }
 
-bool Claimer::refuse(const std::string& key, MigrationId id, const std::string& why) {
-    fresh_problems_[key] = why;
-    if (const auto it = problems_.find(key); it == problems_.end() || it->second != why) {
-        registry_.log().warn("skipped", {{"migration", id}, {"text", why}});
-        registry_.add_event(registry_.find(id), "api", "skipped", {{"item", key}, {"why", why}});
+void Claimer::refuse(const std::string& key, MigrationId id, Why why) {
+    if (const auto it = problems_.find(key); it == problems_.end() || it->second.text != why.text) {
+        registry_.log().warn("skipped", {{"migration", id}, {"text", why.text}});
+        registry_.add_event(registry_.find(id), "api", "skipped",
+                            {{"item", key}, {"why", why.text}});
     }
-    return false;
+    fresh_problems_[key] = std::move(why);
 }
 
 void Claimer::apply_overrides(Migration& migration) const {
@@ -138,7 +138,8 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
     const std::string key = id ? std::to_string(*id) : "item without id";
     auto parsed = parse_migration(item);
     if (!parsed.ok()) {
-        refuse(key, id.value_or(0), "cannot be read: " + parsed.error().message);
+        refuse(key, id.value_or(0),
+               {WhyCode::kUnreadable, "cannot be read: " + parsed.error().message});
         return Listed::kSkip;
     }
     Migration migration = std::move(*parsed);
@@ -146,19 +147,23 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
     const auto step = step_of_status(migration.status);
     if (!step) {
         refuse(key, migration.id,
-               fmt::format("staged in status {}, which is no machine step",
-                           api_status_name(migration.status)));
+               {WhyCode::kUnreadable, fmt::format("staged in status {}, which is no machine step",
+                                                  api_status_name(migration.status))});
         return Listed::kSkip;
     }
     if (!migration.run_host.empty() && migration.run_host != registry_.config().run_host) {
         refuse(key, migration.id,
-               fmt::format("pinned elsewhere: run_host {0} (gone for good? shift-supervisorctl "
-                           "takeover {0})",
-                           migration.run_host));
+               {WhyCode::kPinnedElsewhere,
+                fmt::format("pinned elsewhere: run_host {0} (gone for good? shift-supervisorctl "
+                            "takeover {0})",
+                            migration.run_host),
+                {{"run_host", migration.run_host}}});
         return Listed::kSkip;
     }
     if (const std::string missing = missing_for_step(migration, *step); !missing.empty()) {
-        refuse(key, migration.id, fmt::format("cannot be read: {} is missing or empty", missing));
+        refuse(
+            key, migration.id,
+            {WhyCode::kUnreadable, fmt::format("cannot be read: {} is missing or empty", missing)});
         return Listed::kSkip;
     }
     Entry& entry = registry_.obtain(migration.id);
@@ -183,7 +188,8 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
         probe.record.seen = migration;
         const std::string waits = waits_for_slot(slots(probe), true, *step);
         if (!waits.empty()) {
-            fresh_problems_[key] = waits + " (left staged for other hosts)";
+            fresh_problems_[key] = {WhyCode::kWaitingForSlot,
+                                    waits + " (left staged for other hosts)"};
             return Listed::kNoSlot;
         }
     }
@@ -200,7 +206,7 @@ SlotView Claimer::slots(const Entry& entry) const {
     for (const auto& [id, other] : registry_.entries()) {
         const MigrationRecord& record = other->record;
         if (id == entry.record.id || !record.step || !is_open(record.state) ||
-            record.state == ClaimState::kDelivering) {
+            record.state == ClaimState::kDelivering || record.state == ClaimState::kDeciding) {
             continue;
         }
         const bool runs = other->attempt.has_value();
@@ -515,7 +521,8 @@ void Claimer::on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write)
             }
             return;
         case PinVerdict::kTheirs:
-            let_go(entry, fmt::format("pinned by {} first", shown->run_host));
+            let_go(entry, fmt::format("pinned by {} first", shown->run_host),
+                   WhyCode::kPinnedElsewhere);
             return;
         case PinVerdict::kRestaged:
             let_go(entry, fmt::format("moved on to status {} before our pin", shown->status));
@@ -676,16 +683,16 @@ void Claimer::fetch_state(Entry& entry) {
         }));
 }
 
-void Claimer::let_go(Entry& entry, const std::string& why) {
+void Claimer::let_go(Entry& entry, const std::string& why, WhyCode code) {
     registry_.add_event(&entry, "supervisor", "let_go", {{"why", why}});
     if (entry.held_before || entry.attempt || !entry.calls.empty()) {
-        disown(entry, why);
+        disown(entry, why, code);
         return;
     }
-    registry_.set_state(entry, ClaimState::kLetGo, why);
+    registry_.set_state(entry, ClaimState::kLetGo, why, code);
 }
 
-void Claimer::disown(Entry& entry, const std::string& why) {
+void Claimer::disown(Entry& entry, const std::string& why, WhyCode code) {
     registry_.add_event(&entry, "supervisor", "disowned", {{"why", why}});
     registry_.log().warn("disowned", {{"migration", entry.record.id}, {"text", why}});
     for (OwedCall& call : entry.calls) {
@@ -694,7 +701,8 @@ void Claimer::disown(Entry& entry, const std::string& why) {
         registry_.save_call(call);
     }
     entry.disowned = entry.attempt.has_value();
-    registry_.set_state(entry, entry.attempt ? ClaimState::kRunning : ClaimState::kLetGo, why);
+    registry_.set_state(entry, entry.attempt ? ClaimState::kRunning : ClaimState::kLetGo, why,
+                        code);
 }
 
 // What is open is read at the configured interval, what is closed the more rarely the longer it has
@@ -718,7 +726,7 @@ void Claimer::recheck(Entry& entry) {
     }
     const ClaimState state = entry.record.state;
     const bool held = state == ClaimState::kWaiting || state == ClaimState::kRunning ||
-                      may_move_again(entry.record);
+                      state == ClaimState::kDeciding || may_move_again(entry.record);
     if (!held || entry.claim_call_in_flight || entry.disowned || now < entry.recheck_due) {
         return;
     }
@@ -738,7 +746,7 @@ void Claimer::on_recheck(Entry& entry, const ApiAnswer& answer) {
     }
     const std::string& us = registry_.config().run_host;
     if (open && !shown->run_host.empty() && shown->run_host != us) {
-        disown(entry, fmt::format("taken over by {}", shown->run_host));
+        disown(entry, fmt::format("taken over by {}", shown->run_host), WhyCode::kPinnedElsewhere);
         return;
     }
     // Ours by its pin, unstaged, and nobody serves its step: a claim that was lost, or one that
@@ -797,6 +805,7 @@ void Claimer::advance(Entry& entry) {
         case ClaimState::kSeen:
         case ClaimState::kWaiting:
         case ClaimState::kRunning:
+        case ClaimState::kDeciding:
         case ClaimState::kDelivering:
         case ClaimState::kHandedOn:
         case ClaimState::kLetGo:

@@ -186,10 +186,19 @@ bool Courier::hand_on_may_start(Entry& entry) {
     return registry_.clock().now() - since >= registry_.config().report_flush_timeout;
 }
 
+void Courier::deliver_now(Entry& entry) {
+    for (OwedCall& call : entry.calls) {
+        call.next_try = {};
+    }
+    entry.call_due.clear();
+    entry.report_held_until = {};
+}
+
 void Courier::advance(Entry& entry) {
     switch (entry.record.state) {
         case ClaimState::kWaiting:
         case ClaimState::kRunning:
+        case ClaimState::kDeciding:
         case ClaimState::kDelivering:
             break;
         case ClaimState::kSeen:

@@ -16,6 +16,7 @@ struct Conclusion {
         kStartStep,  // an older claim's attempt ended: now the claimed step may start
         kRetry,      // the same step again after `delay`
         kNothing,    // cancelled: nothing more is told, only unpinned
+        kDecide,     // only a person can tell what happened
     };
     Next next = Next::kRetry;
     // Hand-on calls after log, state and statistics: an optional transition and its message.
@@ -26,6 +27,7 @@ struct Conclusion {
     std::chrono::milliseconds delay{0};
     bool counts = true;  // a retry that uses up one of attempts_max
     std::string reason;
+    WhyCode why = WhyCode::kBackoff;  // of kRetry and kDecide
 };
 
 // How the attempt ended; `outcome` nullopt = it died without a word.

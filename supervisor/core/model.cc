@@ -30,7 +30,7 @@ std::optional<E> value_of(const Names<E, N>& names, const std::string& text) {
     return std::nullopt;
 }
 
-constexpr Names<ClaimState, 12> kClaimStates = {{
+constexpr Names<ClaimState, 13> kClaimStates = {{
     {ClaimState::kSeen, "seen"},
     {ClaimState::kClaiming, "claiming"},
     {ClaimState::kUncertain, "uncertain"},
@@ -40,6 +40,7 @@ constexpr Names<ClaimState, 12> kClaimStates = {{
     {ClaimState::kFetching, "fetching state"},
     {ClaimState::kWaiting, "waiting"},
     {ClaimState::kRunning, "running"},
+    {ClaimState::kDeciding, "needs decision"},
     {ClaimState::kDelivering, "delivering"},
     {ClaimState::kHandedOn, "handed on"},
     {ClaimState::kLetGo, "let go"},
@@ -98,6 +99,7 @@ bool is_open(ClaimState state) {
         case ClaimState::kFetching:
         case ClaimState::kWaiting:
         case ClaimState::kRunning:
+        case ClaimState::kDeciding:
         case ClaimState::kDelivering:
             return true;
         case ClaimState::kSeen:
