@@ -67,9 +67,10 @@ Json payload_of(const Migration& m) {
 
 Error SqliteJournal::damaged(const std::string& how) const {
     return {Errc::kIo,
-            fmt::format("journal {0} is damaged: {1}; stop the daemon, keep a copy of it, then "
-                        "recover it with: sqlite3 {0} .recover | sqlite3 new.db (docs/"
-                        "journal-format.md, \"A damaged journal\")",
+            fmt::format("journal {0} is damaged: {1}. Way out: move {0}* away, start the daemon "
+                        "(it makes a new one), then shift-supervisorctl takeover with this host's "
+                        "own name goes on with what the API says is ours; to save the history see "
+                        "journal-format.md, \"A damaged journal\"",
                         path_, how)};
 }
 

@@ -213,7 +213,7 @@ TEST(DamagedJournal, IsRefusedWithTheWayOut) {
         EXPECT_TRUE(exit->code == 74 || exit->code == 78) << exit->code;
         const std::string said = slurp(held.s.supervisor().log_file());
         EXPECT_THAT(said, HasSubstr(journal));
-        EXPECT_THAT(said, HasSubstr("recover"));
+        EXPECT_THAT(said, HasSubstr("Way out"));
     }
     EXPECT_GT(refused, 0);
     restore();

@@ -127,6 +127,7 @@ TEST(MigrationRules, ResumeClearsTheError) {
 
 TEST(MigrationRules, UnstageClaimsAndPinsInOneStep) {
     MigrationRow row = row_in(3, /*staged=*/true);
+    row.run_host.reset();
     ASSERT_TRUE(unstage(row, {"c1", "runner1"}, kNow));
     EXPECT_FALSE(row.staged);
     EXPECT_EQ(row.run_host, "runner1");
@@ -135,6 +136,13 @@ TEST(MigrationRules, UnstageClaimsAndPinsInOneStep) {
     EXPECT_TRUE(is_repeated_claim(row, {"c1", "runner1"}));
     EXPECT_FALSE(is_repeated_claim(row, {"c2", "runner1"}));
     EXPECT_FALSE(is_repeated_claim(row, {}));
+}
+
+TEST(MigrationRules, UnstageIsRefusedToAnotherHostThanThePinned) {
+    MigrationRow row = row_in(3, /*staged=*/true);
+    EXPECT_FALSE(unstage(row, {"c1", "runner1"}, kNow));
+    EXPECT_TRUE(row.staged);
+    EXPECT_TRUE(unstage(row, {"c1", "host"}, kNow));
 }
 
 TEST(MigrationRules, UnstageWithoutExtrasKeepsThePin) {
