@@ -552,8 +552,9 @@ void Claimer::pinned(Entry& entry) {
 
 bool Claimer::is_confirmed(Entry& entry) {
     const auto now = registry_.clock().now();
-    if (entry.pin_seen != SteadyTime{} &&
-        now - entry.pin_seen < registry_.config().recheck_interval) {
+    const bool fresh = entry.pin_seen != SteadyTime{} &&
+                       now - entry.pin_seen < registry_.config().recheck_interval;
+    if (std::exchange(entry.may_start, false) || fresh) {
         return true;
     }
     if (!entry.claim_call_in_flight && now >= entry.claim_due) {
@@ -572,7 +573,7 @@ void Claimer::on_hold_read(Entry& entry, const ApiAnswer& answer) {
         if (shown.error().code == Errc::kNotFound) {
             disown(entry, shown.error().message);
         } else if (entry.pin_seen != SteadyTime{}) {
-            entry.pin_seen = registry_.clock().now();  // seen by this process: an outage, no more
+            entry.may_start = true;  // seen by this process: an outage, no more
         } else {
             registry_.set_reason(entry, "waiting for the API to say that it is still ours: " +
                                             shown.error().message);
@@ -585,6 +586,7 @@ void Claimer::on_hold_read(Entry& entry, const ApiAnswer& answer) {
     switch (judge_hold(*shown, entry.record, registry_.config().run_host)) {
         case HoldVerdict::kOurs:
             entry.pin_seen = registry_.clock().now();
+            entry.may_start = true;
             return;
         case HoldVerdict::kUnpinned:
             registry_.set_state(entry, ClaimState::kPinning, "unpinned meanwhile");

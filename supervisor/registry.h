@@ -29,6 +29,9 @@ inline constexpr std::chrono::hours kFinishedShown{1};
 // A turn of the loop that comes so late means that this host stood still (a suspended machine,
 // SIGSTOP): what the API said before is worth nothing, somebody may have taken over.
 inline constexpr Millis kStoodStill{3'000};
+// Short enough that a host which is merely slow still gets to start something: what is started
+// takes the table's lock first.
+inline constexpr Millis kStoodStillLong{60'000};
 
 // One migration in memory: its journal rows plus what need not survive a crash.
 struct Entry {
@@ -45,6 +48,7 @@ struct Entry {
     int claim_tries = 0;
     SteadyTime nobodys_since{};  // seen unstaged and unpinned since
     SteadyTime recheck_due{};
+    bool may_start = false;    // an answer just said that it is still ours
     bool pin_written = false;  // of a takeover: the next read tells who won
 
     // Running.

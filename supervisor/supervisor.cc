@@ -128,8 +128,9 @@ void Supervisor::update_drain() {
 void Supervisor::notice_standstill() {
     const auto now = clock_.now();
     const auto wall = clock_.wall();
-    const bool stood = last_tick_ != SteadyTime{} &&
-                       (now - last_tick_ > kStoodStill || wall - last_tick_wall_ > kStoodStill);
+    const auto gap = std::max(std::chrono::duration_cast<Millis>(now - last_tick_),
+                              std::chrono::duration_cast<Millis>(wall - last_tick_wall_));
+    const bool stood = last_tick_ != SteadyTime{} && gap > kStoodStill;
     last_tick_ = now;
     last_tick_wall_ = wall;
     if (!stood) {
@@ -138,6 +139,7 @@ void Supervisor::notice_standstill() {
     log_.warn("stood_still", {{"text", "claims are read back before anything is told"}});
     for (const auto& [id, entry] : registry_.entries()) {
         entry->pin_seen = {};
+        entry->may_start = entry->may_start && gap < kStoodStillLong;
         if (is_open(entry->record.state)) {
             entry->recheck_due = now;
         }

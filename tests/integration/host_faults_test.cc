@@ -276,11 +276,14 @@ TEST(Clock, ThatStepsBackAndForthChangesNothing) {
 
 // A whole day of the daemon's time in a minute. Its workers and their tools keep real time.
 TEST(Outage, OfADayWithThreeMigrationsInFlightLosesNothing) {
-    const int speed = sized(4320, 1440);
+    const int speed = sized(2880, 720);
     ScenarioOptions options;
     options.chunk_rows = 50;
     options.start = false;
-    options.settings = {{"max_running_per_host", "3"}, {"rest_timeout", "7200"}};
+    options.settings = {{"max_running_per_host", "3"},
+                        {"rest_timeout", "7200"},
+                        {"recheck_interval", "7200"},
+                        {"report_flush_timeout", "7200"}};
     Scenario s(options);
     const std::string worker = s.dir() / "worker";
     spit(worker,
