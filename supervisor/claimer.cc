@@ -221,6 +221,7 @@ void Claimer::begin(Entry& entry, const Migration& listed, Step step) {
     entry.unstage_unknown = false;
     entry.claimed_at.reset();
     entry.claim_tries = 0;
+    entry.nobodys_since = {};
     entry.disowned = false;
     record.seen = listed;
     record.listed_lock_version = listed.lock_version;
@@ -399,7 +400,7 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
     }
     const Json& object = answer.body.contains("migration") ? answer.body["migration"] : answer.body;
     const auto now = registry_.clock().now();
-    switch (judge_claim(*shown, entry.record, registry_.config().run_host)) {
+    switch (judge_claim(*shown, registry_.config().run_host)) {
         case ClaimVerdict::kOurs:
             claimed(entry, object, true);
             return;
@@ -414,8 +415,10 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
             later(entry);
             return;
         case ClaimVerdict::kNobodys:
-            if (entry.nobodys_since == SteadyTime{}) {
+            if (entry.nobodys_since == SteadyTime{} ||
+                entry.nobodys_version != shown->lock_version) {
                 entry.nobodys_since = now;
+                entry.nobodys_version = shown->lock_version;
             }
             registry_.set_reason(entry,
                                  "unstage answer lost; unstaged and unpinned, waiting "

@@ -34,7 +34,8 @@ struct Entry {
     std::optional<SteadyTime> claimed_at;  // nullopt: before this process started
     SteadyTime claim_due{};
     int claim_tries = 0;
-    SteadyTime nobodys_since{};  // seen unstaged and unpinned since
+    SteadyTime nobodys_since{};  // seen unstaged, unpinned and unchanged since
+    std::int64_t nobodys_version = 0;
     SteadyTime recheck_due{};
 
     // Running.
