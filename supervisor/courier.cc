@@ -136,12 +136,6 @@ void Courier::owe_hand_on(Entry& entry, const Conclusion& conclusion, Workers& w
         owe(entry, Lane::kHandOn, CallKind::kWriteState,
             {{"path", workers.state_path(entry.record.id)}});
     }
-    // The pin goes first: after the transition it could be the next runner's. Nobody runs what is
-    // complete; a cancel that came too late would go to another host, were the pin gone before.
-    const bool unpins_last = conclusion.transition == CallKind::kComplete;
-    if (!unpins_last) {
-        owe(entry, Lane::kHandOn, CallKind::kUnpin, Json::object());
-    }
     if (conclusion.transition) {
         Json body = Json::object();
         if (!conclusion.message.empty()) {
@@ -152,9 +146,13 @@ void Courier::owe_hand_on(Entry& entry, const Conclusion& conclusion, Workers& w
             &entry, "supervisor", "owes",
             {{"call", call_kind_name(*conclusion.transition)}, {"message", conclusion.message}});
     }
-    if (unpins_last) {
-        owe(entry, Lane::kHandOn, CallKind::kUnpin, Json::object());
+    // The pin goes last: while it is there nobody else can claim what people stage meanwhile, and a
+    // transition on its way cannot meet another host's step.
+    Json unpin = Json::object();
+    if (conclusion.transition) {
+        unpin["after"] = call_kind_name(*conclusion.transition);
     }
+    owe(entry, Lane::kHandOn, CallKind::kUnpin, std::move(unpin));
     entry.hand_on_since = registry_.clock().now();
 }
 
@@ -239,42 +237,42 @@ void Courier::read_then_send(Entry& entry, OwedCall& call) {
     const Lane lane = call.lane;
     upstream_.call(
         {"GET", fmt::format("migrations/{}", entry.record.id), nullptr},
-        registry_.on_answer(
-            entry.record.id, [this, call_id, lane](Entry& answered, const ApiAnswer& answer) {
-                OwedCall* owed = find_call(answered, call_id);
-                if (owed == nullptr) {
-                    in_flight(answered, lane) = false;
-                    return;
-                }
-                auto shown = shown_migration(answer);
-                if (!shown.ok()) {
-                    in_flight(answered, lane) = false;
-                    if (shown.error().code == Errc::kNotFound) {
-                        superseded(answered, *owed, "the API does not know the migration (404)");
-                    } else {
-                        retry_later(answered, *owed, answer);
-                    }
-                    return;
-                }
-                const std::string& us = registry_.config().run_host;
-                if (shown->run_host == us) {
-                    answered.pin_seen = registry_.clock().now();
-                }
-                const auto verdict = planted_bug("no-guard")
-                                         ? SendVerdict{}
-                                         : judge_send(*owed, *shown, us, answered.record.no_return);
-                if (verdict.kind == SendVerdict::Kind::kSend) {
-                    send(answered, call_id);
-                    return;
-                }
+        registry_.on_answer(entry.record.id, [this, call_id, lane](Entry& answered,
+                                                                   const ApiAnswer& answer) {
+            OwedCall* owed = find_call(answered, call_id);
+            if (owed == nullptr) {
                 in_flight(answered, lane) = false;
-                answered.record.seen.lock_version = shown->lock_version;
-                if (verdict.kind == SendVerdict::Kind::kAlreadyDone) {
-                    done(answered, *owed, "already done: " + verdict.seen);
+                return;
+            }
+            auto shown = shown_migration(answer);
+            if (!shown.ok()) {
+                in_flight(answered, lane) = false;
+                if (shown.error().code == Errc::kNotFound) {
+                    superseded(answered, *owed, "the API does not know the migration (404)", false);
                 } else {
-                    superseded(answered, *owed, verdict.seen);
+                    retry_later(answered, *owed, answer);
                 }
-            }));
+                return;
+            }
+            const std::string& us = registry_.config().run_host;
+            if (shown->run_host == us) {
+                answered.pin_seen = registry_.clock().now();
+            }
+            const auto verdict = planted_bug("no-guard")
+                                     ? SendVerdict{}
+                                     : judge_send(*owed, *shown, us, answered.record.no_return);
+            if (verdict.kind == SendVerdict::Kind::kSend) {
+                send(answered, call_id);
+                return;
+            }
+            in_flight(answered, lane) = false;
+            answered.record.seen.lock_version = shown->lock_version;
+            if (verdict.kind == SendVerdict::Kind::kAlreadyDone) {
+                done(answered, *owed, "already done: " + verdict.seen);
+            } else {
+                superseded(answered, *owed, verdict.seen, !step_of_status(shown->status));
+            }
+        }));
 }
 
 void Courier::send(Entry& entry, std::int64_t call_id) {
@@ -417,15 +415,16 @@ void Courier::done(Entry& entry, OwedCall& call, const std::string& answer) {
     entry.record.seen.status = static_cast<int>(status);
 }
 
-void Courier::superseded(Entry& entry, OwedCall& call, const std::string& seen) {
+// `unpins`: no step waits for this host, so the pin is of no more use.
+void Courier::superseded(Entry& entry, OwedCall& call, const std::string& seen, bool unpins) {
     const bool hand_on = call.lane == Lane::kHandOn;
-    const bool unpin = call.kind == CallKind::kUnpin;
     end_call(entry, call, CallState::kSuperseded, seen);
-    if (!hand_on || unpin) {
-        return;  // an unpin that is not ours to make says nothing about the transition
+    if (!hand_on) {
+        return;
     }
     for (OwedCall& other : entry.calls) {
-        if (other.state == CallState::kPending) {
+        const bool kept = unpins && other.kind == CallKind::kUnpin;
+        if (other.state == CallState::kPending && !kept) {
             end_call(entry, other, CallState::kSuperseded, seen);
         }
     }

@@ -300,7 +300,8 @@ void Checks::on_api_change(const testing::ApiModel::Change& change) {
     const bool is_ours = pin.empty() || pin == host->name();
     const bool contests =
         change.by == "update" && !is_report && (claimants_[id] == host || is_contested(id));
-    if (!is_ours && change.by != "unstage" && !contests && !(is_report && caller.late)) {
+    if (!is_ours && change.by != "unstage" && !contests &&
+        !(change.by == "update" && caller.late)) {
         violation("pinned", fmt::format("{} does {} to migration {}, pinned to {}", host->name(),
                                         change.by, id, pin));
     }

@@ -117,6 +117,9 @@ void Host::start_daemon() {
     }
     idle_pause_ = Millis(100);
     plan_tick(life);
+    if (healed_) {
+        command("undrain", Json::object());
+    }
 }
 
 void Host::end_life() {
@@ -176,8 +179,9 @@ void Host::heal() {
     journal_faults_.disk_full = false;
     stop_file_ = false;
     clock_.set_right();
-    start_daemon();
+    healed_ = true;
     command("undrain", Json::object());
+    start_daemon();
 }
 
 void Host::plan_tick(std::uint64_t life) {

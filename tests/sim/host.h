@@ -109,6 +109,7 @@ class Host {
     int effects_left_ = 0;
     int boots_ = 1;
     bool stop_file_ = false;
+    bool healed_ = false;
     std::map<MigrationId, Files> files_;
     std::map<std::int64_t, std::unique_ptr<Worker>> attempts_;
 };
