@@ -221,7 +221,7 @@ void Claimer::begin(Entry& entry, const Migration& listed, Step step) {
     entry.unstage_unknown = false;
     entry.claimed_at.reset();
     entry.claim_tries = 0;
-    entry.nobodys_since = {};
+    entry.untouched_since = {};
     entry.disowned = false;
     record.seen = listed;
     record.listed_lock_version = listed.lock_version;
@@ -351,7 +351,8 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
     if (!shown.run_host.empty() && shown.run_host != us) {
         // Pinned after we had listed it: a step of it may run there, so this one is served there
         // too (recheck() of the other host finds it).
-        let_go(entry, fmt::format("pinned to {} when it was unstaged", shown.run_host));
+        registry_.set_state(entry, ClaimState::kUncertain);
+        watch(entry, shown);
         return;
     }
     void_older_calls(entry);
@@ -404,32 +405,52 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
         case ClaimVerdict::kOurs:
             claimed(entry, object, true);
             return;
+        case ClaimVerdict::kMovedOn:
+            let_go(entry, fmt::format("moved on to status {} while our claim was uncertain",
+                                      shown->status));
+            return;
         case ClaimVerdict::kTheirs:
-            let_go(entry,
-                   fmt::format("taken while our claim was uncertain: status {}, run_host '{}'",
-                               shown->status, shown->run_host));
+            watch(entry, *shown);
             return;
         case ClaimVerdict::kStillStaged:  // or staged again, in another step
-            entry.nobodys_since = {};
+            entry.untouched_since = {};
             registry_.set_state(entry, ClaimState::kUncertain, "still staged; asking again");
             later(entry);
             return;
         case ClaimVerdict::kNobodys:
-            if (entry.nobodys_since == SteadyTime{} ||
-                entry.nobodys_version != shown->lock_version) {
-                entry.nobodys_since = now;
-                entry.nobodys_version = shown->lock_version;
+            if (entry.untouched_since == SteadyTime{} ||
+                entry.untouched_version != shown->lock_version) {
+                entry.untouched_since = now;
+                entry.untouched_version = shown->lock_version;
             }
             registry_.set_reason(entry,
                                  "unstage answer lost; unstaged and unpinned, waiting "
                                  "claim_grace for its owner");
-            if (now - entry.nobodys_since >= registry_.config().claim_grace) {
+            if (now - entry.untouched_since >= registry_.config().claim_grace) {
                 contest(entry);
             } else {
                 later(entry);
             }
             return;
     }
+}
+
+// It may have been us who unstaged it, and its host may not know: we let go when we see that host
+// go on with it, and contest it when the pin goes without that.
+void Claimer::watch(Entry& entry, const Migration& shown) {
+    const bool seen_before = entry.untouched_since != SteadyTime{};
+    const bool goes_on = seen_before && entry.untouched_version != shown.lock_version;
+    if (goes_on || entry.held_before || entry.attempt) {
+        let_go(entry, fmt::format("taken by {}", shown.run_host));
+        return;
+    }
+    entry.untouched_version = shown.lock_version;
+    if (!seen_before) {
+        entry.untouched_since = registry_.clock().now();
+    }
+    registry_.set_reason(
+        entry, fmt::format("pinned to {}: watching whether that host goes on", shown.run_host));
+    later(entry);
 }
 
 void Claimer::contest(Entry& entry) {
@@ -656,7 +677,7 @@ void Claimer::advance(Entry& entry) {
         case ClaimState::kUncertain:
             entry.unstage_unknown = true;
             // Asking and reading take turns, so that neither of them alone must get through.
-            if (entry.nobodys_since != SteadyTime{} || entry.claim_tries % 2 == 1) {
+            if (entry.untouched_since != SteadyTime{} || entry.claim_tries % 2 == 1) {
                 resolve(entry);
             } else {
                 send_unstage(entry);

@@ -51,6 +51,7 @@ class Claimer {
     void void_older_calls(Entry& entry);
     void resolve(Entry& entry);
     void on_resolve(Entry& entry, const ApiAnswer& answer);
+    void watch(Entry& entry, const Migration& shown);
     void contest(Entry& entry);
     void pin(Entry& entry);
     void read_pin(Entry& entry, bool may_write);

@@ -40,6 +40,13 @@ bool has_pending(const Entry& entry, Lane lane, std::optional<CallKind> kind = s
     });
 }
 
+bool next_is_unpin(const Entry& entry) {
+    const auto next = std::find_if(entry.calls.begin(), entry.calls.end(), [](const auto& call) {
+        return call.state == CallState::kPending && call.lane == Lane::kHandOn;
+    });
+    return next != entry.calls.end() && next->kind == CallKind::kUnpin;
+}
+
 }  // namespace
 
 void Courier::owe(Entry& entry, Lane lane, CallKind kind, Json body) {
@@ -200,12 +207,15 @@ void Courier::advance(Entry& entry) {
         case ClaimState::kLetGo:
             return;  // a newer claim is under way, or nothing is owed
     }
-    if (!entry.report_in_flight) {
+    // A report beside the unpin could arrive when the migration is another host's.
+    const bool unpins = entry.hand_on_in_flight && next_is_unpin(entry);
+    if (!entry.report_in_flight && !unpins) {
         if (OwedCall* call = first_due(entry, Lane::kReport)) {
             deliver(entry, *call);
         }
     }
-    if (!entry.hand_on_in_flight && has_pending(entry, Lane::kHandOn) && hand_on_may_start(entry)) {
+    if (!entry.hand_on_in_flight && has_pending(entry, Lane::kHandOn) && hand_on_may_start(entry) &&
+        !(entry.report_in_flight && next_is_unpin(entry))) {
         if (OwedCall* call = first_due(entry, Lane::kHandOn)) {
             deliver(entry, *call);
         }
@@ -219,7 +229,8 @@ void Courier::deliver(Entry& entry, OwedCall& call) {
         return;
     }
     in_flight(entry, call.lane) = true;
-    const bool trusted = registry_.clock().now() - entry.pin_seen < kPinTrusted;
+    const bool trusted =
+        entry.pin_seen != SteadyTime{} && registry_.clock().now() - entry.pin_seen < kPinTrusted;
     if (call.lane == Lane::kReport && call.tries == 0 && trusted) {
         const std::int64_t call_id = call.id;
         registry_.then([this, id = entry.record.id, call_id] {
@@ -279,6 +290,9 @@ void Courier::send(Entry& entry, std::int64_t call_id) {
     OwedCall* call = find_call(entry, call_id);
     if (call == nullptr) {
         return;
+    }
+    if (call->kind == CallKind::kUnpin) {
+        entry.pin_seen = {};  // whatever its answer says
     }
     std::string contents;
     if (reads_file(call->kind)) {

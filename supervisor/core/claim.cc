@@ -47,12 +47,14 @@ ClaimVerdict judge_claim(const Migration& shown, const std::string& run_host) {
     if (shown.staged) {
         return ClaimVerdict::kStillStaged;
     }
-    if (!shown.run_host.empty()) {
-        return shown.run_host == run_host && step_of_status(shown.status) ? ClaimVerdict::kOurs
-                                                                          : ClaimVerdict::kTheirs;
+    if (!step_of_status(shown.status)) {
+        return ClaimVerdict::kMovedOn;
     }
     // Not judged by the listing: people may have staged another step before our unstage arrived.
-    return step_of_status(shown.status) ? ClaimVerdict::kNobodys : ClaimVerdict::kTheirs;
+    if (shown.run_host.empty()) {
+        return ClaimVerdict::kNobodys;
+    }
+    return shown.run_host == run_host ? ClaimVerdict::kOurs : ClaimVerdict::kTheirs;
 }
 
 PinVerdict judge_pin(const Migration& shown, const MigrationRecord& record,

@@ -35,7 +35,8 @@ UnstageVerdict judge_unstage(const ApiAnswer& answer, MigrationId id, bool earli
 // A migration read back (GET migrations/ID) while our claim of it is uncertain.
 enum class ClaimVerdict {
     kOurs,         // pinned to us and unstaged
-    kTheirs,       // pinned to someone else, or moved on without us
+    kTheirs,       // pinned to someone else
+    kMovedOn,      // in no machine step any more
     kStillStaged,  // the unstage never happened: send it again
     kNobodys,      // unstaged and unpinned: when nothing changes for the grace, contest it
 };

@@ -117,9 +117,6 @@ void Host::start_daemon() {
     }
     idle_pause_ = Millis(100);
     plan_tick(life);
-    if (healed_) {
-        command("undrain", Json::object());
-    }
 }
 
 void Host::end_life() {
@@ -179,8 +176,6 @@ void Host::heal() {
     journal_faults_.disk_full = false;
     stop_file_ = false;
     clock_.set_right();
-    healed_ = true;
-    command("undrain", Json::object());
     start_daemon();
 }
 

@@ -60,7 +60,7 @@ class Host {
     void command(const std::string& name, const Json& args);
     void set_stop_file(bool exists) { stop_file_ = exists; }
     bool stop_file() const { return stop_file_; }
-    // Faults end: what is down is started, drains and stop files go.
+    // Faults end: what is down is started, the stop file goes.
     void heal();
 
     // The daemon is about to do something outside, or has just done it: it may die here.
@@ -109,7 +109,6 @@ class Host {
     int effects_left_ = 0;
     int boots_ = 1;
     bool stop_file_ = false;
-    bool healed_ = false;
     std::map<MigrationId, Files> files_;
     std::map<std::int64_t, std::unique_ptr<Worker>> attempts_;
 };

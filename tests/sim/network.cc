@@ -172,7 +172,8 @@ void Network::deliver(const std::shared_ptr<Exchange>& exchange) {
         return;
     }
     const ApiRequest& request = exchange->request;
-    world_.checks.caller = {&host_, exchange->call, exchange->answered};
+    const bool is_late = exchange->answered || exchange->life != life_;
+    world_.checks.caller = {&host_, exchange->call, is_late};
     Json args = request.body.is_null() ? Json::object() : request.body;
     auto reply = world_.api.call(request.method, request.path, std::move(args));
     world_.checks.caller = {};
