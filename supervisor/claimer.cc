@@ -529,11 +529,27 @@ void Claimer::on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write)
             let_go(entry, fmt::format("pinned by {} first", shown->run_host));
             return;
         case PinVerdict::kRestaged:
-            let_go(entry, fmt::format("moved on to status {} before our pin", shown->status));
-            entry.recheck_due = registry_.clock().now();  // our pin may have arrived
             poll_due_ = {};
+            if (!shown->staged && shown->run_host == registry_.config().run_host) {
+                take_pin_back(entry, *shown);
+            } else {
+                let_go(entry, fmt::format("moved on to status {} before our pin", shown->status));
+            }
             return;
     }
+}
+
+// Another host has claimed a newer step, and our pin went over its own.
+void Claimer::take_pin_back(Entry& entry, const Migration& shown) {
+    void_older_calls(entry);
+    OwedCall unpin;
+    unpin.claim = entry.record.claim;
+    unpin.claimed_status = shown.status;
+    unpin.lane = Lane::kHandOn;
+    unpin.kind = CallKind::kUnpin;
+    registry_.add_call(entry, std::move(unpin));
+    registry_.set_state(entry, ClaimState::kDelivering,
+                        fmt::format("moved on to status {} before our pin", shown.status));
 }
 
 void Claimer::pinned(Entry& entry) {
@@ -642,6 +658,11 @@ void Claimer::on_recheck(Entry& entry, const ApiAnswer& answer) {
     const std::string& us = registry_.config().run_host;
     if (open && !shown->run_host.empty() && shown->run_host != us) {
         disown(entry, fmt::format("taken over by {}", shown->run_host));
+        return;
+    }
+    const bool as_claimed = !shown->staged && step_of_status(shown->status) == record.step;
+    if (open && shown->run_host.empty() && as_claimed) {
+        registry_.set_state(entry, ClaimState::kPinning, "our pin is gone");
         return;
     }
     // Ours by its pin, unstaged, and nobody serves its step: a claim that was lost, or one that

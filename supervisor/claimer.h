@@ -56,6 +56,7 @@ class Claimer {
     void pin(Entry& entry);
     void read_pin(Entry& entry, bool may_write);
     void on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write);
+    void take_pin_back(Entry& entry, const Migration& shown);
     void pinned(Entry& entry);
     void fetch_state(Entry& entry);
     void let_go(Entry& entry, const std::string& why);

@@ -65,7 +65,6 @@ class Checks {
     void check_owed(const Host& host, const OwedCall& call);
     void check_attempt(const Host& host, const AttemptRecord& attempt);
     void check_transition(const Host& host, const testing::ApiModel::Change& change);
-    bool is_contested(MigrationId id) const;
     void check_fold(Host& host);
     void check_end_of(MigrationId id);
     void check_logs();
