@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include "common/test_points.h"
+
 namespace shift {
 namespace {
 
@@ -151,7 +153,9 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
                            api_status_name(migration.status)));
         return Listed::kSkip;
     }
-    if (!migration.run_host.empty() && migration.run_host != registry_.config().run_host) {
+    const bool pinned_elsewhere =
+        !migration.run_host.empty() && migration.run_host != registry_.config().run_host;
+    if (pinned_elsewhere && !planted_bug("ignore-pin")) {
         refuse(key, migration.id, fmt::format("pinned elsewhere: run_host {}", migration.run_host));
         return Listed::kSkip;
     }
@@ -283,6 +287,10 @@ void Claimer::on_unstage(Entry& entry, const ApiAnswer& answer) {
             resolve(entry);
             break;
         case UnstageVerdict::kUnknown:
+            if (planted_bug("unknown-is-taken")) {
+                let_go(entry, "planted");
+                break;
+            }
             entry.unstage_unknown = true;
             registry_.set_state(entry, ClaimState::kUncertain,
                                 "unstage: " + answer.brief() + "; asking again");
@@ -310,7 +318,8 @@ void Claimer::void_older_calls(Entry& entry) {
             registry_.save_call(call);
             continue;
         }
-        if (call.kind == CallKind::kAppendLog) {  // its lines are still worth telling
+        if (call.kind == CallKind::kAppendLog &&
+            !planted_bug("lose-log")) {  // its lines are still worth telling
             entry.record.log_offset = std::min(
                 entry.record.log_offset, static_cast<std::uint64_t>(int_or(call.body, "from", 0)));
         }
