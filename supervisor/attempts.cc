@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "common/state_file.h"
+#include "common/test_points.h"
 
 namespace shift {
 namespace {
@@ -151,7 +152,9 @@ Result<Job> Attempts::job_of(const Entry& entry) {
     job.ddl_timeout = std::chrono::duration_cast<std::chrono::seconds>(config.ddl_timeout);
     job.direct_rows_max = config.direct_rows_max;
     job.tries = entry.record.tries + 1;
-    job.history = registry_.history(entry.record.id);
+    if (!planted_bug("lose-history")) {
+        job.history = registry_.history(entry.record.id);
+    }
     return job;
 }
 
@@ -230,7 +233,14 @@ void Attempts::follow(Entry& entry) {
     for (const Json& event : workers_.new_events(*entry.attempt)) {
         on_event(entry, event);
     }
-    switch (workers_.look(*entry.attempt)) {
+    auto life = workers_.look(*entry.attempt);
+    const bool over = life == Workers::Life::kOrphanEngine
+                          ? planted_bug("ignore-engine")
+                          : entry.attempt->outcome && planted_bug("end-early");
+    if (over) {
+        life = Workers::Life::kDead;
+    }
+    switch (life) {
         case Workers::Life::kAlive:
             stop_if_wanted(entry);
             courier_.gather_reports(entry, workers_);
@@ -331,6 +341,9 @@ void Attempts::end_orphan_engine(Entry& entry) {
 
 void Attempts::finish(Entry& entry) {
     AttemptRecord& attempt = *entry.attempt;
+    if (planted_bug("lose-outcome")) {
+        attempt.outcome.reset();
+    }
     AttemptEnd end;
     end.step = attempt.step;
     end.direct = attempt.engine == "direct" && attempt.step == Step::kRun;

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/test_points.h"
+
 namespace shift {
 namespace {
 
@@ -151,7 +153,9 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
                                                   api_status_name(migration.status))});
         return Listed::kSkip;
     }
-    if (!migration.run_host.empty() && migration.run_host != registry_.config().run_host) {
+    const bool pinned_elsewhere =
+        !migration.run_host.empty() && migration.run_host != registry_.config().run_host;
+    if (pinned_elsewhere && !planted_bug("ignore-pin")) {
         refuse(key, migration.id,
                {WhyCode::kPinnedElsewhere,
                 fmt::format("pinned elsewhere: run_host {0} (gone for good? shift-supervisorctl "
@@ -231,6 +235,7 @@ void Claimer::begin_record(Entry& entry, const Migration& listed, Step step) {
     entry.claimed_at.reset();
     entry.claim_tries = 0;
     entry.claim_due = {};
+    entry.untouched_since = {};
     entry.disowned = false;
     entry.pin_seen = {};
     record.seen = listed;
@@ -298,6 +303,10 @@ void Claimer::on_unstage(Entry& entry, const ApiAnswer& answer) {
             resolve(entry);
             break;
         case UnstageVerdict::kUnknown:
+            if (planted_bug("unknown-is-taken")) {
+                let_go(entry, "planted");
+                break;
+            }
             entry.unstage_unknown = true;
             registry_.set_state(entry, ClaimState::kUncertain,
                                 "unstage: " + answer.brief() + "; asking again");
@@ -325,7 +334,8 @@ void Claimer::void_older_calls(Entry& entry) {
             registry_.save_call(call);
             continue;
         }
-        if (call.kind == CallKind::kAppendLog) {  // its lines are still worth telling
+        if (call.kind == CallKind::kAppendLog &&
+            !planted_bug("lose-log")) {  // its lines are still worth telling
             entry.record.log_offset = std::min(
                 entry.record.log_offset, static_cast<std::uint64_t>(int_or(call.body, "from", 0)));
         }
@@ -366,7 +376,8 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
     if (!shown.run_host.empty() && shown.run_host != us) {
         // Pinned after we had listed it: a step of it may run there, so this one is served there
         // too (recheck() of the other host finds it).
-        let_go(entry, fmt::format("pinned to {} when it was unstaged", shown.run_host));
+        registry_.set_state(entry, ClaimState::kUncertain);
+        watch(entry, shown);
         return;
     }
     void_older_calls(entry);
@@ -415,34 +426,56 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
     }
     const Json& object = answer.body.contains("migration") ? answer.body["migration"] : answer.body;
     const auto now = registry_.clock().now();
-    switch (judge_claim(*shown, entry.record, registry_.config().run_host)) {
+    switch (judge_claim(*shown, registry_.config().run_host)) {
         case ClaimVerdict::kOurs:
             claimed(entry, object, true);
             return;
+        case ClaimVerdict::kMovedOn:
+            let_go(entry, fmt::format("moved on to status {} while our claim was uncertain",
+                                      shown->status));
+            return;
         case ClaimVerdict::kTheirs:
-            let_go(entry,
-                   fmt::format("taken while our claim was uncertain: status {}, run_host '{}'",
-                               shown->status, shown->run_host));
+            watch(entry, *shown);
             return;
         case ClaimVerdict::kStillStaged:  // or staged again, in another step
-            entry.nobodys_since = {};
+            entry.untouched_since = {};
             registry_.set_state(entry, ClaimState::kUncertain, "still staged; asking again");
             later(entry);
             return;
         case ClaimVerdict::kNobodys:
-            if (entry.nobodys_since == SteadyTime{}) {
-                entry.nobodys_since = now;
+            if (entry.untouched_since == SteadyTime{} ||
+                entry.untouched_version != shown->lock_version) {
+                entry.untouched_since = now;
+                entry.untouched_version = shown->lock_version;
             }
             registry_.set_reason(entry,
                                  "unstage answer lost; unstaged and unpinned, waiting "
                                  "claim_grace for its owner");
-            if (now - entry.nobodys_since >= registry_.config().claim_grace) {
+            if (now - entry.untouched_since >= registry_.config().claim_grace) {
                 contest(entry);
             } else {
                 later(entry);
             }
             return;
     }
+}
+
+// It may have been us who unstaged it, and its host may not know: we let go when we see that host
+// go on with it, and contest it when the pin goes without that.
+void Claimer::watch(Entry& entry, const Migration& shown) {
+    const bool seen_before = entry.untouched_since != SteadyTime{};
+    const bool goes_on = seen_before && entry.untouched_version != shown.lock_version;
+    if (goes_on || entry.held_before || entry.attempt) {
+        let_go(entry, fmt::format("taken by {}", shown.run_host));
+        return;
+    }
+    entry.untouched_version = shown.lock_version;
+    if (!seen_before) {
+        entry.untouched_since = registry_.clock().now();
+    }
+    registry_.set_reason(
+        entry, fmt::format("pinned to {}: watching whether that host goes on", shown.run_host));
+    later(entry);
 }
 
 void Claimer::contest(Entry& entry) {
@@ -525,11 +558,27 @@ void Claimer::on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write)
                    WhyCode::kPinnedElsewhere);
             return;
         case PinVerdict::kRestaged:
-            let_go(entry, fmt::format("moved on to status {} before our pin", shown->status));
-            entry.recheck_due = registry_.clock().now();  // our pin may have arrived
             poll_due_ = {};
+            if (!shown->staged && shown->run_host == registry_.config().run_host) {
+                take_pin_back(entry, *shown);
+            } else {
+                let_go(entry, fmt::format("moved on to status {} before our pin", shown->status));
+            }
             return;
     }
+}
+
+// Another host has claimed a newer step, and our pin went over its own.
+void Claimer::take_pin_back(Entry& entry, const Migration& shown) {
+    void_older_calls(entry);
+    OwedCall unpin;
+    unpin.claim = entry.record.claim;
+    unpin.claimed_status = shown.status;
+    unpin.lane = Lane::kHandOn;
+    unpin.kind = CallKind::kUnpin;
+    registry_.add_call(entry, std::move(unpin));
+    registry_.set_state(entry, ClaimState::kDelivering,
+                        fmt::format("moved on to status {} before our pin", shown.status));
 }
 
 void Claimer::pinned(Entry& entry) {
@@ -751,6 +800,11 @@ void Claimer::on_recheck(Entry& entry, const ApiAnswer& answer) {
         disown(entry, fmt::format("taken over by {}", shown->run_host), WhyCode::kPinnedElsewhere);
         return;
     }
+    const bool as_claimed = !shown->staged && step_of_status(shown->status) == record.step;
+    if (open && shown->run_host.empty() && as_claimed) {
+        registry_.set_state(entry, ClaimState::kPinning, "our pin is gone");
+        return;
+    }
     // Ours by its pin, unstaged, and nobody serves its step: a claim that was lost, or one that
     // another host got by a stale listing and left to us.
     const auto step = step_of_status(shown->status);
@@ -784,7 +838,7 @@ void Claimer::advance(Entry& entry) {
         case ClaimState::kUncertain:
             entry.unstage_unknown = true;
             // Asking and reading take turns, so that neither of them alone must get through.
-            if (entry.nobodys_since != SteadyTime{} || entry.claim_tries % 2 == 1) {
+            if (entry.untouched_since != SteadyTime{} || entry.claim_tries % 2 == 1) {
                 resolve(entry);
             } else {
                 send_unstage(entry);

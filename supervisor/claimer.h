@@ -61,10 +61,12 @@ class Claimer {
     void void_older_calls(Entry& entry);
     void resolve(Entry& entry);
     void on_resolve(Entry& entry, const ApiAnswer& answer);
+    void watch(Entry& entry, const Migration& shown);
     void contest(Entry& entry);
     void pin(Entry& entry);
     void read_pin(Entry& entry, bool may_write);
     void on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write);
+    void take_pin_back(Entry& entry, const Migration& shown);
     void pinned(Entry& entry);
     void on_hold_read(Entry& entry, const ApiAnswer& answer);
     void write_pin(Entry& entry);

@@ -40,6 +40,13 @@ bool has_pending(const Entry& entry, Lane lane, std::optional<CallKind> kind = s
     });
 }
 
+bool next_is_unpin(const Entry& entry) {
+    const auto next = std::find_if(entry.calls.begin(), entry.calls.end(), [](const auto& call) {
+        return call.state == CallState::kPending && call.lane == Lane::kHandOn;
+    });
+    return next != entry.calls.end() && next->kind == CallKind::kUnpin;
+}
+
 }  // namespace
 
 void Courier::owe(Entry& entry, Lane lane, CallKind kind, Json body) {
@@ -131,16 +138,10 @@ void Courier::owe_hand_on(Entry& entry, const Conclusion& conclusion, Workers& w
         owe_progress(entry, 100);
     }
     const std::string state = workers.state_file(entry.record.id);
-    if (conclusion.deliver_state && !state.empty()) {
+    if (conclusion.deliver_state && !state.empty() && !planted_bug("no-state-file")) {
         entry.record.state_hash = fingerprint(state);
         owe(entry, Lane::kHandOn, CallKind::kWriteState,
             {{"path", workers.state_path(entry.record.id)}});
-    }
-    // The pin goes first: after the transition it could be the next runner's. Nobody runs what is
-    // complete; a cancel that came too late would go to another host, were the pin gone before.
-    const bool unpins_last = conclusion.transition == CallKind::kComplete;
-    if (!unpins_last) {
-        owe(entry, Lane::kHandOn, CallKind::kUnpin, Json::object());
     }
     if (conclusion.transition) {
         Json body = Json::object();
@@ -152,9 +153,13 @@ void Courier::owe_hand_on(Entry& entry, const Conclusion& conclusion, Workers& w
             &entry, "supervisor", "owes",
             {{"call", call_kind_name(*conclusion.transition)}, {"message", conclusion.message}});
     }
-    if (unpins_last) {
-        owe(entry, Lane::kHandOn, CallKind::kUnpin, Json::object());
+    // The pin goes last: while it is there nobody else can claim what people stage meanwhile, and a
+    // transition on its way cannot meet another host's step.
+    Json unpin = Json::object();
+    if (conclusion.transition) {
+        unpin["after"] = call_kind_name(*conclusion.transition);
     }
+    owe(entry, Lane::kHandOn, CallKind::kUnpin, std::move(unpin));
     entry.hand_on_since = registry_.clock().now();
 }
 
@@ -212,12 +217,15 @@ void Courier::advance(Entry& entry) {
         case ClaimState::kLetGo:
             return;  // a newer claim is under way, or nothing is owed
     }
-    if (!entry.report_in_flight) {
+    // A report beside the unpin could arrive when the migration is another host's.
+    const bool unpins = entry.hand_on_in_flight && next_is_unpin(entry);
+    if (!entry.report_in_flight && !unpins) {
         if (OwedCall* call = first_due(entry, Lane::kReport)) {
             deliver(entry, *call);
         }
     }
-    if (!entry.hand_on_in_flight && has_pending(entry, Lane::kHandOn) && hand_on_may_start(entry)) {
+    if (!entry.hand_on_in_flight && has_pending(entry, Lane::kHandOn) && hand_on_may_start(entry) &&
+        !(entry.report_in_flight && next_is_unpin(entry))) {
         if (OwedCall* call = first_due(entry, Lane::kHandOn)) {
             deliver(entry, *call);
         }
@@ -231,7 +239,8 @@ void Courier::deliver(Entry& entry, OwedCall& call) {
         return;
     }
     in_flight(entry, call.lane) = true;
-    const bool trusted = registry_.clock().now() - entry.pin_seen < kPinTrusted;
+    const bool trusted =
+        entry.pin_seen != SteadyTime{} && registry_.clock().now() - entry.pin_seen < kPinTrusted;
     if (call.lane == Lane::kReport && call.tries == 0 && trusted) {
         const std::int64_t call_id = call.id;
         registry_.then([this, id = entry.record.id, call_id] {
@@ -264,7 +273,7 @@ void Courier::read_then_send(Entry& entry, OwedCall& call) {
             if (!shown.ok()) {
                 in_flight(answered, lane) = false;
                 if (shown.error().code == Errc::kNotFound) {
-                    superseded(answered, *owed, "the API does not know the migration (404)");
+                    superseded(answered, *owed, "the API does not know the migration (404)", false);
                 } else {
                     retry_later(answered, *owed, answer);
                 }
@@ -286,7 +295,7 @@ void Courier::read_then_send(Entry& entry, OwedCall& call) {
             if (verdict.kind == SendVerdict::Kind::kAlreadyDone) {
                 done(answered, *owed, "already done: " + verdict.seen);
             } else {
-                superseded(answered, *owed, verdict.seen);
+                superseded(answered, *owed, verdict.seen, !step_of_status(shown->status));
             }
         }));
 }
@@ -295,6 +304,9 @@ void Courier::send(Entry& entry, std::int64_t call_id) {
     OwedCall* call = find_call(entry, call_id);
     if (call == nullptr) {
         return;
+    }
+    if (call->kind == CallKind::kUnpin) {
+        entry.pin_seen = {};  // whatever its answer says
     }
     std::string contents;
     if (reads_file(call->kind)) {
@@ -431,15 +443,16 @@ void Courier::done(Entry& entry, OwedCall& call, const std::string& answer) {
     entry.record.seen.status = static_cast<int>(status);
 }
 
-void Courier::superseded(Entry& entry, OwedCall& call, const std::string& seen) {
+// `unpins`: no step waits for this host, so the pin is of no more use.
+void Courier::superseded(Entry& entry, OwedCall& call, const std::string& seen, bool unpins) {
     const bool hand_on = call.lane == Lane::kHandOn;
-    const bool unpin = call.kind == CallKind::kUnpin;
     end_call(entry, call, CallState::kSuperseded, seen);
-    if (!hand_on || unpin) {
-        return;  // an unpin that is not ours to make says nothing about the transition
+    if (!hand_on) {
+        return;
     }
     for (OwedCall& other : entry.calls) {
-        if (other.state == CallState::kPending) {
+        const bool kept = unpins && other.kind == CallKind::kUnpin;
+        if (other.state == CallState::kPending && !kept) {
             end_call(entry, other, CallState::kSuperseded, seen);
         }
     }

@@ -9,7 +9,7 @@ namespace shift {
 
 // The outbox: what is owed to the API and its delivery (docs/design.md, "Telling the API"). Two
 // lanes a migration: reports (log, state file, progress, statistics) while it is ours, and the
-// hand-on lane (state file, unpin, transition), in order, read before every send.
+// hand-on lane (state file, transition, unpin), in order, read before every send.
 class Courier {
   public:
     Courier(Registry& registry, Upstream& upstream, Workers& workers)
@@ -41,7 +41,7 @@ class Courier {
     void retry_later(Entry& entry, OwedCall& call, const ApiAnswer& answer);
     void give_up_report(Entry& entry, OwedCall& call);
     void end_call(Entry& entry, OwedCall& call, CallState state, const std::string& answer);
-    void superseded(Entry& entry, OwedCall& call, const std::string& seen);
+    void superseded(Entry& entry, OwedCall& call, const std::string& seen, bool unpins);
     void done(Entry& entry, OwedCall& call, const std::string& answer);
     void settle(Entry& entry);
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/test_points.h"
+
 namespace shift {
 
 Status Registry::load(std::unique_ptr<Journal> journal) {
@@ -24,6 +26,9 @@ Status Registry::load(std::unique_ptr<Journal> journal) {
         entry->wait_until = clock_.now() + std::chrono::duration_cast<Millis>(left);
         entry->record = std::move(record);
         entries_.emplace(entry->record.id, std::move(entry));
+    }
+    if (planted_bug("forget-attempt")) {
+        contents.attempts.clear();
     }
     for (AttemptRecord& attempt : contents.attempts) {
         Entry& entry = obtain(attempt.migration);
@@ -73,7 +78,7 @@ void Registry::set_state(Entry& entry, ClaimState state, const std::string& reas
     }
     entry.record.reason = reason;
     entry.record.why = why;
-    entry.changed = true;
+    entry.changed = entry.changed || !planted_bug("unsaved-state");
 }
 
 void Registry::set_reason(Entry& entry, const std::string& reason, std::optional<WhyCode> why) {
@@ -200,8 +205,13 @@ void Registry::write_changes() {
 
 void Registry::commit() {
     do {
+        if (planted_bug("effects-first")) {
+            for (const auto& effect : std::exchange(effects_, {})) {
+                effect();
+            }
+        }
         write_changes();
-        if (!failure_.empty()) {
+        if (!failure_.empty() && !planted_bug("ignore-failure")) {
             effects_.clear();  // nothing is done that is not on disk
             return;
         }

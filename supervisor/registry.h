@@ -46,7 +46,8 @@ struct Entry {
     std::optional<SteadyTime> claimed_at;  // nullopt: before this process started
     SteadyTime claim_due{};
     int claim_tries = 0;
-    SteadyTime nobodys_since{};  // seen unstaged and unpinned since
+    SteadyTime untouched_since{};  // seen unstaged, not ours and unchanged since
+    std::int64_t untouched_version = 0;
     SteadyTime recheck_due{};
     bool may_start = false;    // an answer just said that it is still ours
     bool pin_written = false;  // of a takeover: the next read tells who won
@@ -81,6 +82,7 @@ struct Entry {
     SteadyTime state_due{};
     int percent_told = -1;
     std::map<std::int64_t, SteadyTime> call_due;  // by call id; missing = at once
+    SteadyTime forget_due{};                      // closed: remembered until then
 
     bool changed = false;  // record to be written
     bool attempt_changed = false;

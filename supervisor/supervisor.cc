@@ -193,12 +193,19 @@ bool Supervisor::wants_exit() const {
 }
 
 void Supervisor::forget_finished() {
-    std::erase_if(registry_.entries(), [this](const auto& item) {
-        const Entry& entry = *item.second;
-        const auto kept = may_move_again(entry.record) ? kClosedRemembered : kFinishedShown;
-        return !is_open(entry.record.state) && !entry.attempt && entry.calls.empty() &&
-               !entry.changed && !entry.claim_call_in_flight &&
-               clock_.wall() - entry.record.since > kept;
+    const auto now = clock_.now();
+    std::erase_if(registry_.entries(), [this, now](const auto& item) {
+        Entry& entry = *item.second;
+        if (is_open(entry.record.state) || entry.attempt || !entry.calls.empty() || entry.changed ||
+            entry.claim_call_in_flight) {
+            entry.forget_due = {};
+            return false;
+        }
+        if (entry.forget_due == SteadyTime{}) {
+            entry.forget_due =
+                now + (may_move_again(entry.record) ? kClosedRemembered : kFinishedShown);
+        }
+        return now >= entry.forget_due;
     });
 }
 

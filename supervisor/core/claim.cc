@@ -43,20 +43,18 @@ UnstageVerdict judge_unstage(const ApiAnswer& answer, MigrationId id, bool earli
     return get_int(answer.body, "id") == id ? UnstageVerdict::kClaimed : UnstageVerdict::kUnknown;
 }
 
-ClaimVerdict judge_claim(const Migration& shown, const MigrationRecord& record,
-                         const std::string& run_host) {
+ClaimVerdict judge_claim(const Migration& shown, const std::string& run_host) {
     if (shown.staged) {
         return ClaimVerdict::kStillStaged;
     }
-    if (!shown.run_host.empty()) {
-        return shown.run_host == run_host && step_of_status(shown.status) ? ClaimVerdict::kOurs
-                                                                          : ClaimVerdict::kTheirs;
+    if (!step_of_status(shown.status)) {
+        return ClaimVerdict::kMovedOn;
     }
-    // One unstage, by whomever, adds exactly one to lock_version; anything more means that its
-    // owner is at work.
-    const bool untouched =
-        shown.lock_version == record.listed_lock_version + 1 && shown.status == record.seen.status;
-    return untouched ? ClaimVerdict::kNobodys : ClaimVerdict::kTheirs;
+    // Not judged by the listing: people may have staged another step before our unstage arrived.
+    if (shown.run_host.empty()) {
+        return ClaimVerdict::kNobodys;
+    }
+    return shown.run_host == run_host ? ClaimVerdict::kOurs : ClaimVerdict::kTheirs;
 }
 
 PinVerdict judge_pin(const Migration& shown, const MigrationRecord& record,

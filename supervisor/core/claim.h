@@ -35,12 +35,12 @@ UnstageVerdict judge_unstage(const ApiAnswer& answer, MigrationId id, bool earli
 // A migration read back (GET migrations/ID) while our claim of it is uncertain.
 enum class ClaimVerdict {
     kOurs,         // pinned to us and unstaged
-    kTheirs,       // pinned to someone else, or moved on without us
+    kTheirs,       // pinned to someone else
+    kMovedOn,      // in no machine step any more
     kStillStaged,  // the unstage never happened: send it again
-    kNobodys,      // unstaged, unpinned, untouched since: after the grace contest it
+    kNobodys,      // unstaged and unpinned: when nothing changes for the grace, contest it
 };
-ClaimVerdict judge_claim(const Migration& shown, const MigrationRecord& record,
-                         const std::string& run_host);
+ClaimVerdict judge_claim(const Migration& shown, const std::string& run_host);
 
 // A migration read back to confirm our pin.
 enum class PinVerdict {

@@ -89,7 +89,7 @@ struct AttemptRecord {
 };
 
 // Calls we owe the API. Reports may be dropped when they no longer matter; the hand-on lane (state
-// file, unpin, transition) is delivered in order and never silently dropped.
+// file, transition, unpin) is delivered in order and never silently dropped.
 enum class Lane { kReport, kHandOn };
 enum class CallKind {
     kAppendLog,   // body {path, from, to}: the bytes are read when sent

@@ -9,6 +9,7 @@
 #include "supervisor/core/delivery.h"
 #include "tests/fakes/api_model.h"
 #include "tests/fakes/memory_journal.h"
+#include "tests/sim/random.h"
 
 namespace shift::sim {
 
@@ -65,7 +66,7 @@ class Checks {
     void check_owed(const Host& host, const OwedCall& call);
     void check_attempt(const Host& host, const AttemptRecord& attempt);
     void check_transition(const Host& host, const testing::ApiModel::Change& change);
-    bool is_contested(MigrationId id) const;
+    void note_pin(MigrationId id, const testing::ApiModel::Change& change);
     void check_fold(Host& host);
     void check_end_of(MigrationId id);
     void check_logs();
@@ -78,6 +79,11 @@ class Checks {
     std::set<std::pair<const Host*, std::int64_t>> orphans_;  // committed orphan_engine
     std::set<std::pair<const Host*, std::int64_t>> executed_;
     std::set<std::pair<const Host*, std::int64_t>> late_;
+    struct Pin {
+        std::string host;
+        Millis since{0};
+    };
+    std::map<MigrationId, Pin> pins_;
     std::map<MigrationId, const Host*> claimants_;  // whose unstage was done last
     std::set<MigrationId> failed_;
     std::set<MigrationId> deleted_;

@@ -177,7 +177,6 @@ void Host::heal() {
     stop_file_ = false;
     clock_.set_right();
     start_daemon();
-    command("undrain", Json::object());
 }
 
 void Host::plan_tick(std::uint64_t life) {

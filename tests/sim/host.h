@@ -60,7 +60,7 @@ class Host {
     void command(const std::string& name, const Json& args);
     void set_stop_file(bool exists) { stop_file_ = exists; }
     bool stop_file() const { return stop_file_; }
-    // Faults end: what is down is started, drains and stop files go.
+    // Faults end: what is down is started, the stop file goes.
     void heal();
 
     // The daemon is about to do something outside, or has just done it: it may die here.

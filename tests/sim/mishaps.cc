@@ -13,6 +13,7 @@ void Mishaps::begin() {
     plan(p.journal_failure, &Mishaps::journal_failure);
     plan(p.clock_jump, &Mishaps::clock_jump);
     plan(p.api_outage, &Mishaps::api_outage);
+    plan(p.api_stall, &Mishaps::api_stall);
     plan(p.database_outage, &Mishaps::database_outage);
     plan(p.drain, &Mishaps::drain);
 }
@@ -20,6 +21,7 @@ void Mishaps::begin() {
 void Mishaps::end() {
     over_ = true;
     world_.outage = World::Outage::kNone;
+    world_.api_stalled_until = Millis(0);
     world_.database.come_up();
 }
 
@@ -91,6 +93,12 @@ void Mishaps::api_outage() {
     world_.trace.note("world", "API outage", static_cast<int>(world_.outage));
     world_.events.after(world_.random.millis(2'000, long_one ? 3'600'000 : 60'000),
                         [this] { world_.outage = World::Outage::kNone; });
+}
+
+void Mishaps::api_stall() {
+    const Millis stall = world_.random.millis(500, 60'000);
+    world_.trace.note("world", "API stalls", stall.count());
+    world_.api_stalled_until = world_.events.now() + stall;
 }
 
 void Mishaps::database_outage() {

@@ -25,6 +25,7 @@ class Mishaps {
     void journal_failure();
     void clock_jump();
     void api_outage();
+    void api_stall();
     void database_outage();
     void drain();
 

@@ -9,9 +9,6 @@
 namespace shift::sim {
 namespace {
 
-// How long after its caller gave up a call may still be done: a server with a full backlog.
-constexpr Millis kLateMax{10'000};
-
 ApiAnswer no_answer(bool sent, const char* why) {
     return {.status = 0, .sent = sent, .body = {}, .is_json = false, .error = why};
 }
@@ -104,7 +101,9 @@ Network::Fate Network::draw_fate(const ApiRequest& request) const {
     const Profile& p = world_.profile;
     const bool is_put = request.method == "PUT";
     Fate fate;
-    fate.there = random.millis(1, p.delay_max.count());
+    // A request does not travel for longer than its sender waits.
+    const Millis timeout = host_.config().rest_timeout;
+    fate.there = random.millis(1, std::min(p.delay_max, timeout * 9 / 10).count());
     fate.back = random.millis(1, p.delay_max.count());
     fate.twice = (is_put || request.method == "GET") && random.chance(p.twice);
     if (random.chance(p.refused)) {
@@ -120,10 +119,6 @@ Network::Fate Network::draw_fate(const ApiRequest& request) const {
         fate.name = "lost after";
         fate.times_out = random.chance(0.5);
         fate.instead = no_answer(true, "connection reset");
-    } else if (random.chance(p.late)) {
-        fate.name = "late";
-        fate.there = host_.config().rest_timeout + random.millis(0, kLateMax.count());
-        fate.times_out = true;
     } else if (random.chance(p.error_before)) {
         fate.name = "error before";
         fate.delivered = false;
@@ -136,7 +131,7 @@ Network::Fate Network::draw_fate(const ApiRequest& request) const {
         fate.delivered = false;
         fate.instead = page(404);
     }
-    if (fate.delivered && fate.there + fate.back > host_.config().rest_timeout) {
+    if (fate.delivered && fate.there + fate.back > timeout) {
         fate.times_out = true;
     }
     return fate;
@@ -161,7 +156,8 @@ void Network::call(ApiRequest request, Done done) {
     if (fate.delivered) {
         world_.events.after(fate.there, [this, exchange] { deliver(exchange); });
         if (fate.twice) {
-            const Millis again = fate.there + world_.random.millis(1, 2'000);
+            // By a proxy that lost the first answer: while the caller still waits.
+            const Millis again = fate.there + world_.random.millis(0, fate.back.count());
             world_.events.after(again, [this, exchange] { deliver(exchange); });
         }
     } else if (!fate.times_out) {
@@ -171,8 +167,13 @@ void Network::call(ApiRequest request, Done done) {
 }
 
 void Network::deliver(const std::shared_ptr<Exchange>& exchange) {
+    if (const Millis stall = world_.api_stalled_until - world_.events.now(); stall > Millis(0)) {
+        world_.events.after(stall, [this, exchange] { deliver(exchange); });
+        return;
+    }
     const ApiRequest& request = exchange->request;
-    world_.checks.caller = {&host_, exchange->call, exchange->answered};
+    const bool is_late = exchange->answered || exchange->life != life_;
+    world_.checks.caller = {&host_, exchange->call, is_late};
     Json args = request.body.is_null() ? Json::object() : request.body;
     auto reply = world_.api.call(request.method, request.path, std::move(args));
     world_.checks.caller = {};

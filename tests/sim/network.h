@@ -7,8 +7,10 @@
 
 namespace shift::sim {
 
-// One supervisor's way to the API: calls are delayed, lost on either way, done late, done twice
-// where HTTP allows it, and answered by whatever stands in between. Calls pass each other.
+// One supervisor's way to the API: calls are delayed, lost on either way, done twice where HTTP
+// allows it (GET and PUT, by a proxy that tries again while the caller waits), and answered by
+// whatever stands in between. Calls pass each other on the way. A stalled API does what it has
+// received later, in order, also when the caller has long given up.
 class Network final : public Upstream {
   public:
     Network(World& world, Host& host) : world_(world), host_(host) {}

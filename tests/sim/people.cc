@@ -67,6 +67,9 @@ void People::file() {
 }
 
 void People::act() {
+    if (world_.events.now() < world_.api_stalled_until) {
+        return;  // their calls wait like everybody's
+    }
     if (to_file_ > 0 && world_.random.chance(0.5)) {
         file();
     }

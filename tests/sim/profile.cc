@@ -19,7 +19,6 @@ Profile Profile::draw(Random& random) {
     p.refused = rate(random, 0.3, 2, 60);
     p.lost_before = rate(random, 0.4, 2, 80);
     p.lost_after = rate(random, 0.5, 2, 120);
-    p.late = rate(random, 0.2, 2, 30);
     p.error_before = rate(random, 0.4, 2, 80);
     p.error_after = rate(random, 0.4, 2, 80);
     p.not_found = rate(random, 0.2, 1, 20);
@@ -32,6 +31,7 @@ Profile Profile::draw(Random& random) {
     p.journal_failure = every(random, 0.3, 20, 200);
     p.clock_jump = every(random, 0.3, 20, 200);
     p.api_outage = every(random, 0.3, 60, 300);
+    p.api_stall = every(random, 0.25, 30, 200);
     p.database_outage = every(random, 0.25, 60, 300);
     p.drain = every(random, 0.3, 40, 200);
     p.spawn_fails = rate(random, 0.2, 10, 200);

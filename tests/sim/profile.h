@@ -12,7 +12,6 @@ struct Profile {
     double refused = 0;       // no connection: surely not sent
     double lost_before = 0;   // never arrives
     double lost_after = 0;    // done, the answer is lost
-    double late = 0;          // done after the caller has given up
     double error_before = 0;  // 500, 502 ..., HTML, garbage, empty; nothing done
     double error_after = 0;   // the same, but done
     double not_found = 0;     // 404 by a proxy that has no API behind it
@@ -27,6 +26,7 @@ struct Profile {
     Millis journal_failure{0};
     Millis clock_jump{0};
     Millis api_outage{0};
+    Millis api_stall{0};
     Millis database_outage{0};
     Millis drain{0};
 

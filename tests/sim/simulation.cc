@@ -70,6 +70,7 @@ class Simulation {
         for (const auto& host : world_.hosts) {
             host->heal();
         }
+        keep_undrained();
         const Millis deadline = world_.events.now() + kSettledWithin;
         Millis done_since{-1};
         while (world_.events.now() < deadline && world_.checks.found().empty()) {
@@ -86,6 +87,16 @@ class Simulation {
         if (world_.checks.found().empty()) {
             world_.checks.at_end();
         }
+    }
+
+    // A drain is refused while a journal cannot be written, and so is its end.
+    void keep_undrained() {
+        for (const auto& host : world_.hosts) {
+            if (host->daemon() != nullptr && !host->daemon()->registry().setting("drain").empty()) {
+                host->command("undrain", Json::object());
+            }
+        }
+        world_.events.after(Millis(10'000), [this] { keep_undrained(); });
     }
 
     Options options_;

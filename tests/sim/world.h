@@ -36,6 +36,7 @@ class World {
     // The API or what is before it: while down, every call ends in this way.
     enum class Outage { kNone, kRefused, kTimeout, kBadGateway, kServerError, kNotFound };
     Outage outage = Outage::kNone;
+    Millis api_stalled_until{0};
 
     pid_t next_pid() { return ++last_pid_; }
     std::int64_t next_connection() { return ++last_connection_; }

@@ -44,9 +44,9 @@ TEST_F(World, CopyReportsAndHandsOnInOrder) {
     const auto last = [&](const char* call) {
         return std::find(calls.rbegin(), calls.rend(), call).base() - calls.begin();
     };
-    EXPECT_LT(last("POST migrations/append_to_file"), last("POST migrations/unpin_run_host"));
-    EXPECT_LT(last("POST migrations/write_file"), last("POST migrations/unpin_run_host"));
-    EXPECT_LT(last("POST migrations/unpin_run_host"), last("POST migrations/next_step"));
+    EXPECT_LT(last("POST migrations/append_to_file"), last("POST migrations/next_step"));
+    EXPECT_LT(last("POST migrations/write_file"), last("POST migrations/next_step"));
+    EXPECT_LT(last("POST migrations/next_step"), last("POST migrations/unpin_run_host"));
 }
 
 TEST_F(World, TwoRunsForABusyHostDoNotHideAPrepareAndACancel) {
