@@ -1,7 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/result.h"
 
@@ -19,6 +21,7 @@ struct HttpOptions {
 struct HttpAnswer {
     long status = 0;
     std::string body;  // at most 64 MiB
+    std::optional<WallTime> date = std::nullopt;  // the peer's clock, if it told
 };
 // Sends `body` as JSON when it is not null. Redirects are not followed.
 // Errors: kUnavailable - could not connect (nothing was sent); kDeadline - sent, no full answer.

@@ -19,4 +19,11 @@ Result<std::string> find_worker(const Config& config);
 // a second, 30 s at most. Errors: kUnavailable.
 Result<Json> describe_engine(const std::string& worker, const Config& config);
 
+// What the worker says of database servers (`shift-worker --check`; worker/doctor/server_check.h):
+// {"server","check","level","text","fix"} each. `servers` are "HOST:PORT/DATABASE,...". Blocks: up
+// to two minutes. Errors: kUnavailable.
+Result<std::vector<Json>> check_servers_with(const std::string& worker,
+                                             const std::string& config_path,
+                                             const std::vector<std::string>& servers);
+
 }  // namespace shift

@@ -9,8 +9,10 @@
 #include <cstring>
 #include <string_view>
 
+#include "common/config.h"
 #include "common/exit_code.h"
 #include "common/job.h"
+#include "worker/doctor/server_check.h"
 #include "worker/osc/exec_engine.h"
 #include "worker/osc/osc_command.h"
 #include "worker/osc/osc_tool.h"
@@ -26,6 +28,8 @@ constexpr const char* kUsage =
     "DIR/events.jsonl; DIR/worker.sock takes commands; SIGTERM stops and keeps state.\n"
     "\n"
     "  --attempt-dir DIR   the attempt to run\n"
+    "  --check --config FILE HOST:PORT[/DATABASE,...]...\n"
+    "                      what doctor wants to know of these servers, as JSON lines\n"
     "  --help              this text\n"
     "  --version           the version\n";
 
@@ -68,6 +72,40 @@ int describe_engine_mode(const std::string& program, const std::string& wanted) 
     json["flavour"] = shift::flavour_name(flavour);
     json["meaning"] = shift::flavour_meaning(flavour);
     std::puts(shift::to_line(json).c_str());
+    return shift::kExitOk;
+}
+
+// Findings about database servers, one JSON object a line, for `doctor`.
+int check_mode(int argc, char** argv) {
+    if (argc < 4 || std::string_view(argv[2]) != "--config") {
+        return usage_error("--check --config FILE HOST:PORT[/DATABASE,...]...");
+    }
+    const auto config = shift::load_config(argv[3]);
+    if (!config.ok()) {
+        std::fprintf(stderr, "shift-worker: %s\n", config.error().message.c_str());
+        return shift::kExitConfig;
+    }
+    std::vector<shift::ServerToCheck> servers;
+    for (int i = 4; i < argc; ++i) {
+        const auto server = shift::parse_server_to_check(argv[i]);
+        if (!server.ok()) {
+            return usage_error(server.error().message.c_str());
+        }
+        servers.push_back(*server);
+    }
+    if (mysql_library_init(0, nullptr, nullptr) != 0) {
+        return shift::kExitInternal;
+    }
+    const shift::Status done =
+        shift::check_servers(*config, servers, [](const shift::Json& finding) {
+            std::puts(shift::to_line(finding).c_str());
+            std::fflush(stdout);
+        });
+    mysql_library_end();
+    if (!done.ok()) {
+        std::fprintf(stderr, "shift-worker: %s\n", done.error().message.c_str());
+        return shift::kExitFailed;
+    }
     return shift::kExitOk;
 }
 
@@ -120,6 +158,9 @@ int main(int argc, char** argv) {
     }
     if (first == "--describe-engine" && argc == 4) {
         return describe_engine_mode(argv[2], argv[3]);
+    }
+    if (first == "--check") {
+        return check_mode(argc, argv);
     }
     if (first == "--help") {
         std::fputs(kUsage, stdout);

@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "common/migration.h"
 #include "common/text.h"
 #include "ctl/render/table.h"
 #include "ctl/render/text.h"
@@ -32,8 +33,7 @@ std::string_view state_colour(const std::string& state) {
 // This host has nothing to do for it and nobody waits for anything.
 bool is_over(const Json& migration) {
     const std::string state = string_or(migration, "state", "");
-    const auto status = get_int(migration, "status");
-    const bool final = status && (*status == 8 || *status == 9 || *status == 10);
+    const bool final = is_final_status(static_cast<int>(int_or(migration, "status", -1)));
     return state == "let go" || (state == "handed on" && final);
 }
 
