@@ -99,8 +99,11 @@ std::string control_request(const std::string& command, const Json& args, const 
     return to_line(request) + '\n';
 }
 
-std::string control_ok(const Json& data) {
-    return to_line(Json{{"protocol", kControlProtocol}, {"ok", true}, {"data", data}}) + '\n';
+std::string control_ok(Json data) {
+    // No initializer list: it would copy what may be the status of hundreds of migrations.
+    Json answer = {{"protocol", kControlProtocol}, {"ok", true}};
+    answer["data"] = std::move(data);
+    return to_line(answer) + '\n';
 }
 
 std::string control_error(const std::string& message, ControlRefusal refusal) {
@@ -115,7 +118,7 @@ Result<Json> control_call(const std::string& path, const std::string& command, c
                           int timeout_ms, const std::string& as) {
     ASSIGN_OR_RETURN(const std::vector<std::string> lines,
                      line_call(path, control_request(command, args, as), 1, timeout_ms));
-    const auto answer = parse_json(lines.front());
+    auto answer = parse_json(lines.front());
     const auto ok = answer.ok() ? get_bool(*answer, "ok") : std::nullopt;
     if (!ok) {
         return Error{Errc::kDeadline,
@@ -127,7 +130,7 @@ Result<Json> control_call(const std::string& path, const std::string& command, c
         return error_of_refusal(*answer);
     }
     const auto data = answer->find("data");
-    return data == answer->end() ? Json() : *data;
+    return data == answer->end() ? Json() : std::move(*data);
 }
 
 }  // namespace shift
