@@ -57,7 +57,7 @@ enum class ControlRefusal {
 // Each of the three gives the whole line with its newline.
 std::string control_request(const std::string& command, const Json& args,
                             const std::string& as = "");
-std::string control_ok(const Json& data);
+std::string control_ok(Json data);
 std::string control_error(const std::string& message,
                           ControlRefusal refusal = ControlRefusal::kRefused);
 

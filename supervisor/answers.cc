@@ -113,7 +113,7 @@ Json Answers::status_of(const Entry& entry) const {
             {"step", record.step ? Json(step_name(*record.step)) : Json()},
             {"state", claim_state_name(record.state)},
             {"why", why_entry(why_of(entry).code).name},
-            {"phase", text_or_null(progress.phase)},
+            {"phase", text_or_null(runs ? progress.phase : "")},
             {"percent", or_null(progress.percent)},
             {"rows", or_null(progress.rows)},
             {"rows_total", or_null(progress.rows_total)},

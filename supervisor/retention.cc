@@ -13,29 +13,6 @@ constexpr int kUntouchedFactor = 4;
 constexpr int kRowsPerTick = 500;
 constexpr int kMigrationsPerPass = 1000;
 
-bool is_final(const MigrationRecord& record) {
-    switch (static_cast<ApiStatus>(record.seen.status)) {
-        case ApiStatus::kCompleted:
-        case ApiStatus::kCanceled:
-        case ApiStatus::kFailed:
-            return record.state == ClaimState::kHandedOn;
-        case ApiStatus::kPreparing:
-        case ApiStatus::kAwaitingApproval:
-        case ApiStatus::kAwaitingStart:
-        case ApiStatus::kRunning:
-        case ApiStatus::kAwaitingRename:
-        case ApiStatus::kRenaming:
-        case ApiStatus::kAwaitingDrop:
-        case ApiStatus::kDropping:
-        case ApiStatus::kPausing:
-        case ApiStatus::kPaused:
-        case ApiStatus::kError:
-        case ApiStatus::kEnqueued:
-            break;
-    }
-    return false;
-}
-
 Expiry expiry_of(const Config& config, WallTime now) {
     Expiry expiry;
     expiry.reports_before = now - kReportsKept;
@@ -106,7 +83,9 @@ void Retention::forget_one() {
 void Retention::discard_files_of_finished(const std::vector<MigrationId>& ids) {
     for (const MigrationId id : ids) {
         const auto record = registry_.find_record(id);
-        if (record.ok() && is_final(*record) && registry_.failure().empty()) {
+        const bool is_finished = record.ok() && record->state == ClaimState::kHandedOn &&
+                                 is_final_status(record->seen.status);
+        if (is_finished && registry_.failure().empty()) {
             workers_.discard_files(id);
         }
     }

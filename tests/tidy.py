@@ -42,7 +42,8 @@ INCLUDES = {
 FOREIGN = {
     "libuv": (r"uv\.h", ["supervisor", "worker", "tests"]),
     "libcurl": (r"curl/", ["common", "supervisor/upstream", "supervisor/main.cc", "tests"]),
-    "sqlite": (r"sqlite3\.h", ["supervisor/journal", "api", "ctl", "tests"]),
+    "sqlite": (r"sqlite3\.h",
+               ["common/sqlite_row.h", "supervisor/journal", "api", "ctl", "tests"]),
     "mysql": (r"(mysql|mariadb)[/.]|errmsg\.h|mysqld_error\.h", ["worker", "api", "lhm", "tests"]),
     "httplib": (r"httplib\.h", ["api", "tests"]),
     "cli11": (r"CLI/", ["ctl", "api", "worker", "lhm", "supervisor", "tests"]),

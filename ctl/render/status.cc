@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "common/migration.h"
 #include "common/text.h"
 #include "ctl/render/table.h"
 #include "ctl/render/text.h"
@@ -14,6 +15,8 @@ namespace shift::ctl {
 namespace {
 
 constexpr std::size_t kBarCells = 10;
+constexpr std::size_t kBarCellsNarrow = 5;
+constexpr int kNarrow = 100;
 
 std::string_view state_colour(const std::string& state) {
     if (state == "running") {
@@ -32,8 +35,7 @@ std::string_view state_colour(const std::string& state) {
 // This host has nothing to do for it and nobody waits for anything.
 bool is_over(const Json& migration) {
     const std::string state = string_or(migration, "state", "");
-    const auto status = get_int(migration, "status");
-    const bool final = status && (*status == 8 || *status == 9 || *status == 10);
+    const bool final = is_final_status(static_cast<int>(int_or(migration, "status", -1)));
     return state == "let go" || (state == "handed on" && final);
 }
 
@@ -130,9 +132,9 @@ std::vector<Column> migration_columns(const std::vector<const Json*>& migrations
     Column id{"ID", true};
     Column state{"STATE"};
     state.colour = state_colour;
-    Column target{"CLUSTER/HOST:PORT", false, 12, 1};
-    Column table{"TABLE", false, 12};
-    Column step{"STEP/PHASE", false, 6};
+    Column target{"CLUSTER/HOST:PORT", false, 10, 1};
+    Column table{"TABLE", false, 20};
+    Column step{"STEP/PHASE", false, 8};
     Column progress{"PROGRESS"};
     progress.drop = 2;
     Column rate{"ROWS/S", true, 0, 5};
@@ -141,6 +143,8 @@ std::vector<Column> migration_columns(const std::vector<const Json*>& migrations
     Column attempt{"ATTEMPT", true, 0, 7};
     Column engine{"ENGINE", false, 0, 8};
     Column worker{"WORKER/TOOL", true, 0, 6};
+    const bool is_narrow = view.width > 0 && view.width < kNarrow;
+    const std::size_t bar = is_narrow ? kBarCellsNarrow : kBarCells;
     for (const Json* migration : migrations) {
         const Json& m = *migration;
         id.cells.push_back(text_of(m, "id"));
@@ -152,7 +156,7 @@ std::vector<Column> migration_columns(const std::vector<const Json*>& migrations
         const std::string phase = text_of(m, "phase");
         step.cells.push_back(text_of(m, "step") + (phase.empty() ? "" : "/" + phase));
         const auto percent = number_of(m, "percent");
-        progress.cells.push_back(percent ? progress_bar(*percent, kBarCells) : "");
+        progress.cells.push_back(percent ? progress_bar(*percent, bar) : "");
         const auto rows_per_s = number_of(m, "rows_per_s");
         rate.cells.push_back(rows_per_s ? short_number(*rows_per_s) : "");
         const auto left = get_int(m, "eta_s");

@@ -69,6 +69,9 @@ constexpr std::array<Range, 14> kWide = {{{0x1100, 0x115F},
                                           {0x20000, 0x3FFFD}}};
 
 std::size_t character_width(char32_t code) {
+    if (code < kNoWidth[0].first) {
+        return 1;
+    }
     if (in_ranges(kNoWidth, code)) {
         return 0;
     }

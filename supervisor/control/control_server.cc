@@ -252,8 +252,8 @@ std::string ControlServer::answer(const Client& client, const std::string& line)
                         client.uid, request->command),
             ControlRefusal::kPermission);
     }
-    const auto data = handler_(*request, ControlCaller{client.uid, request->as});
-    return data.ok() ? control_ok(*data) : control_error(data.error().message);
+    auto data = handler_(*request, ControlCaller{client.uid, request->as});
+    return data.ok() ? control_ok(*std::move(data)) : control_error(data.error().message);
 }
 
 bool ControlServer::send(Client& client, std::string line, bool then_drop) {

@@ -102,24 +102,12 @@ Why of_delivering(const WhyFacts& facts) {
 Why of_status(const MigrationRecord& record) {
     const std::string text = fmt::format("{} as last seen", api_status_name(record.seen.status));
     const Json evidence = {{"status", record.seen.status}};
-    switch (static_cast<ApiStatus>(record.seen.status)) {
-        case ApiStatus::kCompleted:
-        case ApiStatus::kCanceled:
-        case ApiStatus::kFailed:
+    switch (next_move(record.seen.status)) {
+        case NextMove::kNobody:
             return make(WhyCode::kFinished, text, evidence);
-        case ApiStatus::kPreparing:
-        case ApiStatus::kRunning:
-        case ApiStatus::kRenaming:
-        case ApiStatus::kPausing:
-        case ApiStatus::kEnqueued:
+        case NextMove::kRunner:
             return make(WhyCode::kWaitingForRunner, text, evidence);
-        case ApiStatus::kAwaitingApproval:
-        case ApiStatus::kAwaitingStart:
-        case ApiStatus::kAwaitingRename:
-        case ApiStatus::kAwaitingDrop:
-        case ApiStatus::kDropping:
-        case ApiStatus::kPaused:
-        case ApiStatus::kError:
+        case NextMove::kPeople:
             break;
     }
     return make(WhyCode::kWaitingForPeople, text, evidence);

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/sqlite_row.h"
 
 namespace shift {
 
@@ -72,27 +73,7 @@ class Statement {
     void rewind() { column_ = 0; }
 
     // The row as an object, its members named by the columns.
-    Json row() const {
-        Json object = Json::object();
-        for (int i = 0; i < sqlite3_column_count(stmt_); ++i) {
-            Json& value = object[sqlite3_column_name(stmt_, i)];
-            switch (sqlite3_column_type(stmt_, i)) {
-                case SQLITE_INTEGER:
-                    value = sqlite3_column_int64(stmt_, i);
-                    break;
-                case SQLITE_FLOAT:
-                    value = sqlite3_column_double(stmt_, i);
-                    break;
-                case SQLITE_NULL:
-                    break;
-                default:
-                    value =
-                        std::string(reinterpret_cast<const char*>(sqlite3_column_text(stmt_, i)),
-                                    static_cast<std::size_t>(sqlite3_column_bytes(stmt_, i)));
-            }
-        }
-        return object;
-    }
+    Json row() const { return sqlite_row(stmt_); }
 
   private:
     // Also steps over a NULL.

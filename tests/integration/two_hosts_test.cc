@@ -232,6 +232,40 @@ TEST_P(TwoHosts, ALivingWorkerOfTheOtherIsNotWorkedBeside) {
     expect_a_told_nothing(0);
 }
 
+// As a person does it: with the command, on the host that is there.
+TEST_P(TwoHosts, TakeoverByCommandShowsWhoWorksAndEndsItWhenTold) {
+    start_copy_on_a();
+    a().kill9();
+    b->start();
+    const auto takeover = [&](std::vector<std::string> words) {
+        words.insert(words.begin(),
+                     {program("shift-supervisorctl"), "--config", b->config_file(), "takeover"});
+        return run_tool(words);
+    };
+    const ToolResult nobody = takeover({"host-x", "--yes"});
+    EXPECT_EQ(nobody.status.code, 1);
+    EXPECT_THAT(nobody.err, HasSubstr("host-x"));
+    const ToolResult unasked = takeover({"host-a"});
+    EXPECT_EQ(unasked.status.code, 64) << unasked.out << unasked.err;
+    EXPECT_THAT(unasked.out, HasSubstr("app.t"));
+    const ToolResult unknown = takeover({"host-a", "--yes"});
+    EXPECT_EQ(unknown.status.code, 75);
+    EXPECT_THAT(unknown.out, HasSubstr("--server"));
+    const std::string server = "127.0.0.1:" + std::to_string(s.server().port());
+    const ToolResult busy = takeover({"host-a", "--yes", "--server", server});
+    EXPECT_EQ(busy.status.code, 75) << busy.out << busy.err;
+    EXPECT_THAT(busy.out, HasSubstr("worked on by thread"));
+    EXPECT_EQ(s.text(id, "run_host"), "host-a");
+    const ToolResult done = takeover({"host-a", "--yes", "--kill", "--server", server});
+    EXPECT_EQ(done.status.code, 0) << done.out << done.err;
+    EXPECT_THAT(done.out, HasSubstr("was ended"));
+    EXPECT_THAT(done.out, HasSubstr("ours now"));
+    s.await("b at work", [&] { return !b->workers().empty() && a().workers().empty(); });
+    finish();
+    expect_a_lets_go();
+    expect_a_told_nothing(0);
+}
+
 // Host a as a whole stood still (a virtual machine that was suspended) while b did everything.
 TEST_P(TwoHosts, AFrozenHostThatThawsDoesNoHarm) {
     start_copy_on_a();

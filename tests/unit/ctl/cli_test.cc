@@ -19,6 +19,7 @@
 #include "common/exit_code.h"
 #include "common/file.h"
 #include "common/unique_fd.h"
+#include "common/why.h"
 #include "tests/unit/common/temp_dir.h"
 
 namespace shift::ctl {
@@ -220,7 +221,12 @@ TEST_F(Cli, UsageErrorsAre64) {
                                                {"submit"},
                                                {"status", "--watch", "x"},
                                                {"drain", "--timeout", "soon"},
-                                               {"log", "-1"}}) {
+                                               {"log", "-1"},
+                                               {"events"},
+                                               {"history", "--limit", "0"},
+                                               {"stop-workers"},
+                                               {"stop-workers", "1", "--all"},
+                                               {"retry"}}) {
         const Outcome outcome = run(words);
         EXPECT_EQ(outcome.code, kExitUsage);
         EXPECT_EQ(outcome.out, "");
@@ -285,8 +291,9 @@ TEST_F(Cli, CheckConfigNeverShowsThePassword) {
 TEST_F(Cli, DoctorSaysWhatWorksAndWhatItMeans) {
     const std::string worker = dir_ / "worker";
     const std::string config = dir_ / "c.yaml";
+    FakeApi api([](const std::string&, const std::string&) { return std::pair(200, "[]"); });
     ASSERT_TRUE(write_file_atomic(config,
-                                  "rest_api: http://x/\nlog_dir: " + dir_.path() +
+                                  "rest_api: " + api.url() + "\nlog_dir: " + dir_.path() +
                                       "\nworker_path: " + worker + "\ncontrol_socket: " + socket_ +
                                       "\npt_osc_path: /opt/pt\npt_osc_flavour: stock\n",
                                   0600)
@@ -308,13 +315,165 @@ TEST_F(Cli, DoctorSaysWhatWorksAndWhatItMeans) {
     const Outcome good = run({"doctor", "--config", config});
     EXPECT_EQ(good.code, 0) << good.out << good.err;
     EXPECT_TRUE(has(good.out, "/opt/pt 3.2.1 (stock): goes on")) << good.out;
-    EXPECT_TRUE(has(good.out, "shift-supervisord 9 (pid 12)")) << good.out;
+    EXPECT_TRUE(has(good.out, "WARN  daemon: shift-supervisord 9 (pid 12)")) << good.out;
+    EXPECT_TRUE(has(good.out, "OK    API reachable: ")) << good.out;
+    EXPECT_TRUE(has(good.out, "OK    API tls: http")) << good.out;
     says("unusable");
     const Outcome bad = run({"doctor", "--config", config, "--json"});
     EXPECT_EQ(bad.code, kExitConfig);
     EXPECT_TRUE(has(bad.out, "\"flavour\":\"unusable\"")) << bad.out;
+    const Json findings = (*parse_json(bad.out))["findings"];
+    EXPECT_GT(findings.size(), 5U);
+    for (const Json& finding : findings) {
+        const std::string level = finding["level"];
+        EXPECT_TRUE(level == "ok" || finding["fix"] != "") << to_line(finding);
+    }
     ASSERT_TRUE(write_file_atomic(worker, "#!/bin/sh\nexit 1\n", 0755).ok());
     EXPECT_EQ(run({"doctor", "--config", config}).code, kExitConfig);
+}
+
+TEST_F(Cli, WhyShowsTheDaemonsAnswer) {
+    const FakeDaemon daemon(socket_, [](const Json& request) {
+        EXPECT_EQ(request["command"], "why");
+        return control_ok(to_json(Why{WhyCode::kThrottled, "lag 7 s", {{"reason", "x"}}}, 7));
+    });
+    const Outcome outcome = run({"why", "7", "--socket", socket_});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_TRUE(has(outcome.out, "reason:          throttled\n")) << outcome.out;
+    EXPECT_TRUE(has(outcome.out, "because:         lag 7 s\n")) << outcome.out;
+    EXPECT_TRUE(has(outcome.out, "evidence:        reason=x\n")) << outcome.out;
+    const Json json = *parse_json(run({"why", "7", "--socket", socket_, "--json"}).out);
+    EXPECT_EQ(json["code"], "throttled");
+    EXPECT_EQ(json["format"], 1);
+}
+
+TEST_F(Cli, WhyAsksTheApiAboutWhatTheDaemonDoesNotHave) {
+    const FakeDaemon daemon(socket_,
+                            [](const Json&) { return control_error("not in the journal"); });
+    std::string shown = migration(1, 3, {"approve_long", "delete"});
+    FakeApi api([&](const std::string&, const std::string&) { return std::pair(200, shown); });
+    const auto why = [&] { return run({"why", "7", "--socket", socket_, "--api", api.url()}).out; };
+    EXPECT_TRUE(has(why(), "waiting-for-people")) << why();
+    EXPECT_TRUE(has(why(), "approve_long")) << why();
+    const auto with = [](int status, const Json& fields) {
+        Json m = {{"id", 7}, {"status", status}};
+        m.update(fields);
+        return to_line(Json{{"migration", m}, {"available_actions", Json::array()}});
+    };
+    shown = with(3, {{"staged", true}, {"run_host", "them"}});
+    EXPECT_TRUE(has(why(), "pinned-elsewhere")) << why();
+    shown = with(0, {{"staged", true}});
+    EXPECT_TRUE(has(why(), "waiting-for-runner")) << why();
+    shown = with(9, {{"staged", true}});
+    EXPECT_TRUE(has(why(), "waiting-for-runner")) << why();
+    shown = with(9, {{"staged", false}});
+    EXPECT_TRUE(has(why(), "finished")) << why();
+    shown = with(10, {{"error_message", "no table"}});
+    EXPECT_TRUE(has(why(), "no table")) << why();
+}
+
+TEST_F(Cli, RetryAndFinalInsertSayWhatWasDone) {
+    FakeDaemon daemon(socket_, [](const Json&) {
+        return control_ok(to_json(Why{WhyCode::kStarting, ""}, 7));
+    });
+    EXPECT_EQ(run({"retry", "7", "--socket", socket_}).out,
+              "migration 7: tried again at once; now: starting\n");
+    EXPECT_EQ(run({"final-insert", "7", "--run-again", "--socket", socket_}).out,
+              "migration 7: its final insert is run again; now: starting\n");
+    EXPECT_EQ(run({"final-insert", "7", "--socket", socket_}).code, kExitUsage);
+    EXPECT_EQ(run({"final-insert", "7", "--done", "--run-again", "--socket", socket_}).code,
+              kExitUsage);
+    EXPECT_EQ(daemon.commands(),
+              (std::vector<std::string>{"retry{\"id\":7}",
+                                        "final-insert{\"decision\":\"run-again\",\"id\":7}"}));
+}
+
+TEST_F(Cli, EventsComePageByPage) {
+    const FakeDaemon daemon(socket_, [](const Json& request) {
+        const auto after = request["args"]["after"].get<std::int64_t>();
+        Json events = Json::array();
+        for (std::int64_t id = after + 1; id <= after + 2; ++id) {
+            events.push_back({{"id", id},
+                              {"at", "2026-11-23T18:10:00.000Z"},
+                              {"source", "worker"},
+                              {"kind", "fact"},
+                              {"detail", {{"what", "ddl"}, {"n", id}}}});
+        }
+        return control_ok({{"events", events}, {"more", after < 4}});
+    });
+    const Outcome outcome = run({"events", "7", "--socket", socket_});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 6);
+    EXPECT_TRUE(has(outcome.out, "worker     fact           n=6 what=ddl\n")) << outcome.out;
+    const Json json = *parse_json(run({"events", "7", "--socket", socket_, "--json"}).out);
+    EXPECT_EQ(json["events"].size(), 6U);
+}
+
+TEST_F(Cli, EventsOfAnUnknownMigrationAreAFailure) {
+    const FakeDaemon daemon(socket_, [](const Json&) {
+        return control_ok({{"events", Json::array()}, {"more", false}});
+    });
+    const Outcome outcome = run({"events", "7", "--socket", socket_});
+    EXPECT_EQ(outcome.code, kExitFailed);
+    EXPECT_TRUE(has(outcome.err, "show 7")) << outcome.err;
+}
+
+TEST_F(Cli, HistoryAsksForATimeAndATable) {
+    FakeDaemon daemon(socket_, [](const Json&) {
+        return control_ok({{"migrations",
+                            {{{"id", 7},
+                              {"status_name", "failed"},
+                              {"since", "2026-11-23T18:10:00.000Z"},
+                              {"tbl", "shop.orders"},
+                              {"cluster", "main"},
+                              {"server", "db1:3306"},
+                              {"ddl_statement", "ALTER TABLE orders ADD c INT"},
+                              {"rows_copied", 12345},
+                              {"worked_s", 75.5},
+                              {"attempts", 3},
+                              {"message", "no room"}}}}});
+    });
+    const Outcome outcome = run({"history", "--since", "2026-11-23T00:00:00Z", "--table",
+                                 "shop.orders", "--socket", socket_});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_TRUE(has(outcome.out, "shop.orders  main/db1:3306")) << outcome.out;
+    EXPECT_TRUE(has(outcome.out, "12.3k  00:01:15      3  no room\n")) << outcome.out;
+    EXPECT_EQ(daemon.commands().front(),
+              "history{\"limit\":50,\"since\":\"2026-11-23T00:00:00.000Z\",\"table\":"
+              "\"shop.orders\"}");
+    EXPECT_EQ(run({"history", "--since", "dance", "--socket", socket_}).code, kExitUsage);
+}
+
+TEST_F(Cli, WhoMayNotIsToldSo) {
+    const FakeDaemon daemon(socket_, [](const Json&) {
+        return control_error("uid 7 may look, but not drain", ControlRefusal::kPermission);
+    });
+    const Outcome outcome = run({"drain", "--socket", socket_});
+    EXPECT_EQ(outcome.code, kExitPermission);
+    EXPECT_TRUE(has(outcome.err, "uid 7 may look, but not drain")) << outcome.err;
+}
+
+TEST_F(Cli, ABusyDaemonIsTriedAgainLater) {
+    const FakeDaemon daemon(socket_, [](const Json&) {
+        return control_error("too many clients", ControlRefusal::kBusy);
+    });
+    EXPECT_EQ(run({"status", "--socket", socket_}).code, kExitTryAgain);
+}
+
+TEST_F(Cli, LogSinceATimeLeavesOutWhatWasBefore) {
+    const std::string file = dir_ / "x.log";
+    const std::string log =
+        "[2026-11-23 10:00:00] stdout: old\nno time here\n[2026-11-23 11:00:00] stdout: new\n"
+        "belongs to new\n[2026-11-23 10:59:00] stdout: a clock that was set\n";
+    ASSERT_TRUE(write_file_atomic(file, log, 0600).ok());
+    const FakeDaemon daemon(socket_, [&](const Json&) {
+        return control_ok(status_of(0, false, {{{"id", 7}, {"log_file", file}}}));
+    });
+    EXPECT_EQ(run({"log", "7", "--since", "2026-11-23 10:30", "--socket", socket_}).out,
+              log.substr(log.find("[2026-11-23 11")));
+    EXPECT_EQ(run({"log", "7", "--since", "2026-11-23 10:00", "--socket", socket_}).out, log);
+    EXPECT_EQ(run({"log", "7", "--since", "2026-11-24", "--socket", socket_}).out, "");
+    EXPECT_EQ(run({"log", "7", "--since", "soon", "--socket", socket_}).code, kExitUsage);
 }
 
 TEST_F(Cli, StatusOfOneMigration) {
