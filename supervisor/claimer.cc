@@ -21,8 +21,6 @@ constexpr Millis kPollAfterHandOn{500};
 constexpr Millis kClaimBackoffMin{500};
 constexpr Millis kClaimBackoffMax{30'000};
 constexpr Millis kRecheckMax = std::chrono::hours(6);
-// The last writer of a contested pin wins; both sides wait this long before reading.
-constexpr Millis kContestWaitMax{5'000};
 
 // The table is changed: no newer claim makes that untrue, and `complete` is all there is to tell.
 bool completes_anyway(const Entry& entry) {
@@ -412,7 +410,9 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
     const auto now = registry_.clock().now();
     switch (judge_claim(*shown, registry_.config().run_host)) {
         case ClaimVerdict::kOurs:
-            claimed(entry, object, true);
+            if (entry.record.state != ClaimState::kContesting || has_won(entry)) {
+                claimed(entry, object, true);
+            }
             return;
         case ClaimVerdict::kMovedOn:
             let_go(entry, fmt::format("moved on to status {} while our claim was uncertain",
@@ -463,21 +463,33 @@ void Claimer::watch(Entry& entry, const Migration& shown) {
 }
 
 void Claimer::contest(Entry& entry) {
+    entry.won_since = {};
     registry_.set_state(entry, ClaimState::kContesting, "nobody claimed it: writing our pin");
     registry_.add_event(&entry, "supervisor", "contest", Json::object());
     entry.claim_call_in_flight = true;
     registry_.then([this, id = entry.record.id] {
         Json body = {{"id", std::to_string(id)}, {"run_host", registry_.config().run_host}};
-        upstream_.call(
-            {"PUT", fmt::format("migrations/{}", id), std::move(body)},
-            registry_.on_answer(id, [this](Entry& answered, const ApiAnswer&) {
-                answered.claim_call_in_flight = false;
-                const auto wait = std::min(kContestWaitMax, registry_.config().claim_grace / 4);
-                answered.claim_due = registry_.clock().now() + wait +
-                                     Millis(static_cast<std::int64_t>(
-                                         static_cast<double>(wait.count()) * registry_.random()));
-            }));
+        upstream_.call({"PUT", fmt::format("migrations/{}", id), std::move(body)},
+                       registry_.on_answer(id, [this](Entry& answered, const ApiAnswer&) {
+                           answered.claim_call_in_flight = false;
+                           answered.claim_due = registry_.clock().now() + kClaimBackoffMin;
+                       }));
     });
+}
+
+// The last writer of a contested pin wins. Whoever has not seen ours yet may be about to write: it
+// has read before we read, gets that answer within rest_timeout and its pin is written within
+// another one. Only after that a second look is final.
+bool Claimer::has_won(Entry& entry) {
+    const auto now = registry_.clock().now();
+    const Millis wait = 2 * registry_.config().rest_timeout;
+    if (entry.won_since == SteadyTime{}) {
+        entry.won_since = now;
+        entry.claim_due = now + wait + kClaimBackoffMin;
+        registry_.set_reason(entry,
+                             "our pin is there; waiting for those who may be writing theirs");
+    }
+    return now - entry.won_since >= wait;
 }
 
 void Claimer::pin(Entry& entry) {
@@ -535,7 +547,8 @@ void Claimer::on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write)
             }
             return;
         case PinVerdict::kTheirs:
-            let_go(entry, fmt::format("pinned by {} first", shown->run_host));
+            registry_.set_state(entry, ClaimState::kUncertain);
+            watch(entry, *shown);
             return;
         case PinVerdict::kRestaged:
             poll_due_ = {};

@@ -53,6 +53,7 @@ class Claimer {
     void on_resolve(Entry& entry, const ApiAnswer& answer);
     void watch(Entry& entry, const Migration& shown);
     void contest(Entry& entry);
+    bool has_won(Entry& entry);
     void pin(Entry& entry);
     void read_pin(Entry& entry, bool may_write);
     void on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write);

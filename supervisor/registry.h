@@ -36,6 +36,7 @@ struct Entry {
     int claim_tries = 0;
     SteadyTime untouched_since{};  // seen unstaged, not ours and unchanged since
     std::int64_t untouched_version = 0;
+    SteadyTime won_since{};  // contested: our pin was seen first
     SteadyTime recheck_due{};
 
     // Running.
