@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "common/text.h"
 #include "common/unique_fd.h"
@@ -116,26 +117,111 @@ Result<std::string> read_line(int fd, const std::string& path, steady_clock::tim
     }
 }
 
+constexpr std::pair<ControlRefusal, const char*> kRefusals[] = {
+    {ControlRefusal::kRefused, "refused"},
+    {ControlRefusal::kPermission, "permission"},
+    {ControlRefusal::kBusy, "busy"},
+};
+
+const char* refusal_name(ControlRefusal refusal) {
+    for (const auto& [value, name] : kRefusals) {
+        if (value == refusal) {
+            return name;
+        }
+    }
+    return "refused";
+}
+
+Error error_of_refusal(const Json& answer) {
+    const std::string message = string_or(answer, "error", "refused without a reason");
+    const std::string code = string_or(answer, "code", "refused");
+    if (code == refusal_name(ControlRefusal::kPermission)) {
+        return Error{Errc::kInvalidArgument, message, EPERM};
+    }
+    const bool busy = code == refusal_name(ControlRefusal::kBusy);
+    return Error{busy ? Errc::kConflict : Errc::kInvalidArgument, message};
+}
+
 }  // namespace
 
-std::string control_request(const std::string& command, const Json& args) {
-    return to_line(Json{{"protocol", kControlProtocol}, {"command", command}, {"args", args}}) +
-           '\n';
+const std::vector<ControlCommand>& control_commands() {
+    static const std::vector<ControlCommand> commands = {
+        {"status", ControlAccess::kRead, 1},        {"version", ControlAccess::kRead, 1},
+        {"drain", ControlAccess::kWrite, 1},        {"undrain", ControlAccess::kWrite, 1},
+        {"events", ControlAccess::kRead, 2},        {"history", ControlAccess::kRead, 2},
+        {"why", ControlAccess::kRead, 2},           {"retry", ControlAccess::kWrite, 2},
+        {"final-insert", ControlAccess::kWrite, 2}, {"takeover", ControlAccess::kWrite, 2},
+    };
+    return commands;
+}
+
+const ControlCommand* find_control_command(std::string_view name) {
+    for (const ControlCommand& command : control_commands()) {
+        if (name == command.name) {
+            return &command;
+        }
+    }
+    return nullptr;
+}
+
+Result<ControlRequest> parse_control_request(std::string_view line) {
+    auto json = parse_json(line);
+    if (!json.ok() || !json->is_object()) {
+        return Error{Errc::kInvalidArgument, "request is not a JSON object"};
+    }
+    const std::int64_t protocol = int_or(*json, "protocol", 0);
+    if (protocol > kControlProtocol) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("protocol {} is newer than {}; use the tools of the daemon's "
+                                 "version",
+                                 protocol, kControlProtocol)};
+    }
+    ControlRequest request;
+    request.command = string_or(*json, "command", "");
+    if (request.command.empty()) {
+        return Error{Errc::kInvalidArgument, "request names no command"};
+    }
+    if (const auto args = json->find("args"); args != json->end() && !args->is_null()) {
+        if (!args->is_object()) {
+            return Error{Errc::kInvalidArgument, "args is not a JSON object"};
+        }
+        request.args = *args;
+    }
+    request.as = utf8_prefix(string_or(*json, "as", ""), kControlAsBytesMax);
+    for (char& c : request.as) {
+        c = static_cast<unsigned char>(c) < ' ' || c == '\x7F' ? ' ' : c;
+    }
+    return request;
+}
+
+std::string control_request(const std::string& command, const Json& args, const std::string& as) {
+    const ControlCommand* known = find_control_command(command);
+    Json request = {{"protocol", known == nullptr ? kControlProtocol : known->since},
+                    {"command", command},
+                    {"args", args}};
+    if (!as.empty()) {
+        request["as"] = as;
+    }
+    return to_line(request) + '\n';
 }
 
 std::string control_ok(const Json& data) {
     return to_line(Json{{"protocol", kControlProtocol}, {"ok", true}, {"data", data}}) + '\n';
 }
 
-std::string control_error(const std::string& message) {
-    return to_line(Json{{"protocol", kControlProtocol}, {"ok", false}, {"error", message}}) + '\n';
+std::string control_error(const std::string& message, ControlRefusal refusal) {
+    return to_line(Json{{"protocol", kControlProtocol},
+                        {"ok", false},
+                        {"error", message},
+                        {"code", refusal_name(refusal)}}) +
+           '\n';
 }
 
 Result<Json> control_call(const std::string& path, const std::string& command, const Json& args,
-                          int timeout_ms) {
+                          int timeout_ms, const std::string& as) {
     const auto deadline = steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     ASSIGN_OR_RETURN(const UniqueFd fd, connect_to(path, deadline));
-    RETURN_IF_ERROR(send_all(fd.get(), control_request(command, args), path, deadline));
+    RETURN_IF_ERROR(send_all(fd.get(), control_request(command, args, as), path, deadline));
     ASSIGN_OR_RETURN(const std::string line, read_line(fd.get(), path, deadline));
     auto answer = parse_json(line);
     if (!answer.ok()) {
@@ -146,8 +232,7 @@ Result<Json> control_call(const std::string& path, const std::string& command, c
         return no_answer(path, "the answer is not one of this protocol");
     }
     if (!*ok) {
-        return Error{Errc::kInvalidArgument,
-                     string_or(*answer, "error", "refused without a reason")};
+        return error_of_refusal(*answer);
     }
     const auto data = answer->find("data");
     return data == answer->end() ? Json() : *data;

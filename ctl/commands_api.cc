@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "ctl/render/api.h"
+
 namespace shift::ctl {
 namespace {
 

@@ -4,6 +4,9 @@
 
 #include <chrono>
 
+#include "ctl/render/status.h"
+#include "ctl/render/text.h"
+
 namespace shift::ctl {
 namespace {
 

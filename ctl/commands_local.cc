@@ -9,6 +9,7 @@
 
 #include "common/file.h"
 #include "common/worker_program.h"
+#include "ctl/render/text.h"
 
 namespace shift::ctl {
 namespace {

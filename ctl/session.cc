@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/control_protocol.h"
+#include "ctl/render/text.h"
 
 namespace shift::ctl {
 namespace {

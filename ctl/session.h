@@ -9,7 +9,7 @@
 #include "common/json.h"
 #include "common/result.h"
 #include "ctl/api_client.h"
-#include "ctl/render.h"
+#include "ctl/render/view.h"
 #include "ctl/terminal.h"
 
 namespace shift::ctl {

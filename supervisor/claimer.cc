@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/test_points.h"
 
@@ -20,6 +21,8 @@ constexpr std::size_t kPageItems = 2;
 constexpr Millis kPollAfterHandOn{500};
 constexpr Millis kClaimBackoffMin{500};
 constexpr Millis kClaimBackoffMax{30'000};
+// After the pin of a takeover was written: what its old host may still write is written by then.
+constexpr Millis kTakeoverWaitMax{5'000};
 constexpr Millis kRecheckMax = std::chrono::hours(6);
 
 // The table is changed: no newer claim makes that untrue, and `complete` is all there is to tell.
@@ -71,9 +74,7 @@ void Claimer::poll() {
     poll_in_flight_ = true;
     const Config& config = registry_.config();
     const auto spread = config.poll_interval_max - config.poll_interval_min;
-    const auto wait =
-        config.poll_interval_min +
-        Millis(static_cast<std::int64_t>(static_cast<double>(spread.count()) * registry_.random()));
+    const auto wait = config.poll_interval_min + registry_.share_of(spread);
     poll_due_ = registry_.clock().now() + wait;
     upstream_.call({"GET", "migrations/staged", nullptr},
                    [this, serial = poll_serial_](const ApiAnswer& answer) {
@@ -112,13 +113,13 @@ void Claimer::on_page(const ApiAnswer& answer) {
     problems_ = std::move(fresh_problems_);
 }
 
-bool Claimer::refuse(const std::string& key, MigrationId id, const std::string& why) {
-    fresh_problems_[key] = why;
-    if (const auto it = problems_.find(key); it == problems_.end() || it->second != why) {
-        registry_.log().warn("skipped", {{"migration", id}, {"text", why}});
-        registry_.add_event(registry_.find(id), "api", "skipped", {{"item", key}, {"why", why}});
+void Claimer::refuse(const std::string& key, MigrationId id, Why why) {
+    if (const auto it = problems_.find(key); it == problems_.end() || it->second.text != why.text) {
+        registry_.log().warn("skipped", {{"migration", id}, {"text", why.text}});
+        registry_.add_event(registry_.find(id), "api", "skipped",
+                            {{"item", key}, {"why", why.text}});
     }
-    return false;
+    fresh_problems_[key] = std::move(why);
 }
 
 void Claimer::apply_overrides(Migration& migration) const {
@@ -139,7 +140,8 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
     const std::string key = id ? std::to_string(*id) : "item without id";
     auto parsed = parse_migration(item);
     if (!parsed.ok()) {
-        refuse(key, id.value_or(0), "cannot be read: " + parsed.error().message);
+        refuse(key, id.value_or(0),
+               {WhyCode::kUnreadable, "cannot be read: " + parsed.error().message});
         return Listed::kSkip;
     }
     Migration migration = std::move(*parsed);
@@ -147,24 +149,32 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
     const auto step = step_of_status(migration.status);
     if (!step) {
         refuse(key, migration.id,
-               fmt::format("staged in status {}, which is no machine step",
-                           api_status_name(migration.status)));
+               {WhyCode::kUnreadable, fmt::format("staged in status {}, which is no machine step",
+                                                  api_status_name(migration.status))});
         return Listed::kSkip;
     }
     const bool pinned_elsewhere =
         !migration.run_host.empty() && migration.run_host != registry_.config().run_host;
     if (pinned_elsewhere && !planted_bug("ignore-pin")) {
-        refuse(key, migration.id, fmt::format("pinned elsewhere: run_host {}", migration.run_host));
+        refuse(key, migration.id,
+               {WhyCode::kPinnedElsewhere,
+                fmt::format("pinned elsewhere: run_host {0} (gone for good? shift-supervisorctl "
+                            "takeover {0})",
+                            migration.run_host),
+                {{"run_host", migration.run_host}}});
         return Listed::kSkip;
     }
     if (const std::string missing = missing_for_step(migration, *step); !missing.empty()) {
-        refuse(key, migration.id, fmt::format("cannot be read: {} is missing or empty", missing));
+        refuse(
+            key, migration.id,
+            {WhyCode::kUnreadable, fmt::format("cannot be read: {} is missing or empty", missing)});
         return Listed::kSkip;
     }
     Entry& entry = registry_.obtain(migration.id);
     const ClaimState state = entry.record.state;
     if (entry.claim_call_in_flight || state == ClaimState::kClaiming ||
-        state == ClaimState::kUncertain || state == ClaimState::kContesting) {
+        state == ClaimState::kUncertain || state == ClaimState::kTakingOver ||
+        state == ClaimState::kContesting) {
         return Listed::kSkip;  // the claim under way decides
     }
     if (entry.hand_on_in_flight) {
@@ -182,7 +192,8 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
         probe.record.seen = migration;
         const std::string waits = waits_for_slot(slots(probe), true, *step);
         if (!waits.empty()) {
-            fresh_problems_[key] = waits + " (left staged for other hosts)";
+            fresh_problems_[key] = {WhyCode::kWaitingForSlot,
+                                    waits + " (left staged for other hosts)"};
             return Listed::kNoSlot;
         }
     }
@@ -199,7 +210,7 @@ SlotView Claimer::slots(const Entry& entry) const {
     for (const auto& [id, other] : registry_.entries()) {
         const MigrationRecord& record = other->record;
         if (id == entry.record.id || !record.step || !is_open(record.state) ||
-            record.state == ClaimState::kDelivering) {
+            record.state == ClaimState::kDelivering || record.state == ClaimState::kDeciding) {
             continue;
         }
         const bool runs = other->attempt.has_value();
@@ -217,19 +228,26 @@ SlotView Claimer::slots(const Entry& entry) const {
     return view;
 }
 
-void Claimer::begin(Entry& entry, const Migration& listed, Step step) {
+void Claimer::begin_record(Entry& entry, const Migration& listed, Step step) {
     MigrationRecord& record = entry.record;
     entry.held_before = is_open(record.state);
     entry.unstage_unknown = false;
     entry.claimed_at.reset();
     entry.claim_tries = 0;
+    entry.claim_due = {};
     entry.untouched_since = {};
     entry.disowned = false;
+    entry.pin_seen = {};
     record.seen = listed;
     record.listed_lock_version = listed.lock_version;
     record.step = step;
     record.claim += 1;
     record.claim_id = registry_.random_hex();
+}
+
+void Claimer::begin(Entry& entry, const Migration& listed, Step step) {
+    begin_record(entry, listed, step);
+    MigrationRecord& record = entry.record;
     registry_.set_state(entry, ClaimState::kClaiming);
     registry_.add_event(&entry, "supervisor", "claim_intent",
                         {{"step", step_name(step)},
@@ -466,13 +484,19 @@ void Claimer::contest(Entry& entry) {
     entry.won_since = {};
     registry_.set_state(entry, ClaimState::kContesting, "nobody claimed it: writing our pin");
     registry_.add_event(&entry, "supervisor", "contest", Json::object());
+    write_pin(entry, kClaimBackoffMin);
+}
+
+// Where others may write theirs at the same time: the last one wins, and all look `wait` later.
+void Claimer::write_pin(Entry& entry, Millis wait) {
     entry.claim_call_in_flight = true;
-    registry_.then([this, id = entry.record.id] {
+    registry_.then([this, wait, id = entry.record.id] {
         Json body = {{"id", std::to_string(id)}, {"run_host", registry_.config().run_host}};
         upstream_.call({"PUT", fmt::format("migrations/{}", id), std::move(body)},
-                       registry_.on_answer(id, [this](Entry& answered, const ApiAnswer&) {
+                       registry_.on_answer(id, [this, wait](Entry& answered, const ApiAnswer&) {
                            answered.claim_call_in_flight = false;
-                           answered.claim_due = registry_.clock().now() + kClaimBackoffMin;
+                           answered.claim_due =
+                               registry_.clock().now() + wait + registry_.share_of(wait);
                        }));
     });
 }
@@ -592,6 +616,118 @@ void Claimer::pinned(Entry& entry) {
     }
 }
 
+bool Claimer::is_confirmed(Entry& entry) {
+    const auto now = registry_.clock().now();
+    const bool fresh = entry.pin_seen != SteadyTime{} &&
+                       now - entry.pin_seen < registry_.config().recheck_interval;
+    if (std::exchange(entry.may_start, false) || fresh) {
+        return true;
+    }
+    if (!entry.claim_call_in_flight && now >= entry.claim_due) {
+        read(entry,
+             [this](Entry& answered, const ApiAnswer& answer) { on_hold_read(answered, answer); });
+    }
+    return false;
+}
+
+void Claimer::on_hold_read(Entry& entry, const ApiAnswer& answer) {
+    if (entry.record.state != ClaimState::kWaiting || entry.attempt) {
+        return;
+    }
+    auto shown = shown_migration(answer);
+    if (!shown.ok()) {
+        if (shown.error().code == Errc::kNotFound) {
+            disown(entry, shown.error().message);
+        } else if (entry.pin_seen != SteadyTime{}) {
+            entry.may_start = true;  // seen by this process: an outage, no more
+        } else {
+            registry_.set_reason(entry, "waiting for the API to say that it is still ours: " +
+                                            shown.error().message);
+            later(entry);
+        }
+        return;
+    }
+    entry.claim_tries = 0;
+    entry.claim_due = {};
+    switch (judge_hold(*shown, entry.record, registry_.config().run_host)) {
+        case HoldVerdict::kOurs:
+            entry.pin_seen = registry_.clock().now();
+            entry.may_start = true;
+            return;
+        case HoldVerdict::kUnpinned:
+            registry_.set_state(entry, ClaimState::kPinning, "unpinned meanwhile");
+            return;
+        case HoldVerdict::kStaged:
+            registry_.set_reason(entry, fmt::format("moved on to status {} ({})", shown->status,
+                                                    api_status_name(shown->status)));
+            poll_due_ = {};
+            later(entry);
+            return;
+        case HoldVerdict::kTheirs:
+            disown(entry, fmt::format("no longer ours: status {}, run_host '{}'", shown->status,
+                                      shown->run_host));
+            return;
+    }
+}
+
+Status Claimer::take_over(const Migration& listed) {
+    const auto step = step_of_status(listed.status);
+    if (!step) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("migration {} is in status {} ({}): nothing to take over",
+                                 listed.id, listed.status, api_status_name(listed.status))};
+    }
+    Entry& entry = registry_.obtain(listed.id);
+    if (is_open(entry.record.state) || entry.attempt || entry.claim_call_in_flight) {
+        return Error{Errc::kConflict, fmt::format("migration {} is in work here: {}", listed.id,
+                                                  claim_state_name(entry.record.state))};
+    }
+    begin_record(entry, listed, *step);
+    apply_overrides(entry.record.seen);
+    entry.pin_written = false;
+    registry_.set_state(entry, ClaimState::kTakingOver,
+                        listed.run_host.empty() ? "taken over, it was nobody's"
+                                                : "taken over from " + listed.run_host);
+    registry_.add_event(&entry, "operator", "takeover",
+                        {{"from", listed.run_host}, {"status", listed.status}});
+    return Ok{};
+}
+
+void Claimer::on_takeover_read(Entry& entry, const ApiAnswer& answer) {
+    auto shown = shown_migration(answer);
+    if (!shown.ok()) {
+        if (shown.error().code == Errc::kNotFound) {
+            let_go(entry, shown.error().message);
+        } else {
+            later(entry);
+        }
+        return;
+    }
+    switch (judge_takeover(*shown, entry.record, registry_.config().run_host)) {
+        case TakeoverVerdict::kPinIt:
+            if (entry.pin_written) {
+                later(entry);
+            }
+            entry.pin_written = true;
+            write_pin(entry, std::min(kTakeoverWaitMax, registry_.config().claim_grace / 4));
+            return;
+        case TakeoverVerdict::kOurs:
+            claimed(entry,
+                    answer.body.contains("migration") ? answer.body["migration"] : answer.body,
+                    true);
+            return;
+        case TakeoverVerdict::kOursStaged:
+            registry_.set_state(entry, ClaimState::kLetGo,
+                                "taken over; staged, the poll claims it");
+            poll_due_ = {};
+            return;
+        case TakeoverVerdict::kNotOurs:
+            let_go(entry, fmt::format("not taken over: status {}, run_host '{}'", shown->status,
+                                      shown->run_host));
+            return;
+    }
+}
+
 void Claimer::fetch_state(Entry& entry) {
     entry.claim_call_in_flight = true;
     const std::string path =
@@ -615,16 +751,16 @@ void Claimer::fetch_state(Entry& entry) {
         }));
 }
 
-void Claimer::let_go(Entry& entry, const std::string& why) {
+void Claimer::let_go(Entry& entry, const std::string& why, WhyCode code) {
     registry_.add_event(&entry, "supervisor", "let_go", {{"why", why}});
     if (entry.held_before || entry.attempt || !entry.calls.empty()) {
-        disown(entry, why);
+        disown(entry, why, code);
         return;
     }
-    registry_.set_state(entry, ClaimState::kLetGo, why);
+    registry_.set_state(entry, ClaimState::kLetGo, why, code);
 }
 
-void Claimer::disown(Entry& entry, const std::string& why) {
+void Claimer::disown(Entry& entry, const std::string& why, WhyCode code) {
     registry_.add_event(&entry, "supervisor", "disowned", {{"why", why}});
     registry_.log().warn("disowned", {{"migration", entry.record.id}, {"text", why}});
     for (OwedCall& call : entry.calls) {
@@ -633,7 +769,8 @@ void Claimer::disown(Entry& entry, const std::string& why) {
         registry_.save_call(call);
     }
     entry.disowned = entry.attempt.has_value();
-    registry_.set_state(entry, entry.attempt ? ClaimState::kRunning : ClaimState::kLetGo, why);
+    registry_.set_state(entry, entry.attempt ? ClaimState::kRunning : ClaimState::kLetGo, why,
+                        code);
 }
 
 // What is open is read at the configured interval, what is closed the more rarely the longer it has
@@ -653,13 +790,11 @@ void Claimer::recheck(Entry& entry) {
     if (entry.recheck_due == SteadyTime{}) {
         const auto interval = recheck_interval(entry);
         // After a start not all at once.
-        entry.recheck_due =
-            now + Millis(static_cast<std::int64_t>(static_cast<double>(interval.count()) *
-                                                   (0.5 + registry_.random() / 2)));
+        entry.recheck_due = now + interval / 2 + registry_.share_of(interval / 2);
     }
     const ClaimState state = entry.record.state;
     const bool held = state == ClaimState::kWaiting || state == ClaimState::kRunning ||
-                      may_move_again(entry.record);
+                      state == ClaimState::kDeciding || may_move_again(entry.record);
     if (!held || entry.claim_call_in_flight || entry.disowned || now < entry.recheck_due) {
         return;
     }
@@ -679,7 +814,7 @@ void Claimer::on_recheck(Entry& entry, const ApiAnswer& answer) {
     }
     const std::string& us = registry_.config().run_host;
     if (open && !shown->run_host.empty() && shown->run_host != us) {
-        disown(entry, fmt::format("taken over by {}", shown->run_host));
+        disown(entry, fmt::format("taken over by {}", shown->run_host), WhyCode::kPinnedElsewhere);
         return;
     }
     const bool as_claimed = !shown->staged && step_of_status(shown->status) == record.step;
@@ -729,6 +864,11 @@ void Claimer::advance(Entry& entry) {
         case ClaimState::kContesting:
             resolve(entry);
             break;
+        case ClaimState::kTakingOver:
+            read(entry, [this](Entry& answered, const ApiAnswer& answer) {
+                on_takeover_read(answered, answer);
+            });
+            break;
         case ClaimState::kPinning:
             pin(entry);
             break;
@@ -738,6 +878,7 @@ void Claimer::advance(Entry& entry) {
         case ClaimState::kSeen:
         case ClaimState::kWaiting:
         case ClaimState::kRunning:
+        case ClaimState::kDeciding:
         case ClaimState::kDelivering:
         case ClaimState::kHandedOn:
         case ClaimState::kLetGo:

@@ -191,15 +191,25 @@ bool Courier::hand_on_may_start(Entry& entry) {
     return registry_.clock().now() - since >= registry_.config().report_flush_timeout;
 }
 
+void Courier::deliver_now(Entry& entry) {
+    for (OwedCall& call : entry.calls) {
+        call.next_try = {};
+    }
+    entry.call_due.clear();
+    entry.report_held_until = {};
+}
+
 void Courier::advance(Entry& entry) {
     switch (entry.record.state) {
         case ClaimState::kWaiting:
         case ClaimState::kRunning:
+        case ClaimState::kDeciding:
         case ClaimState::kDelivering:
             break;
         case ClaimState::kSeen:
         case ClaimState::kClaiming:
         case ClaimState::kUncertain:
+        case ClaimState::kTakingOver:
         case ClaimState::kContesting:
         case ClaimState::kPinning:
         case ClaimState::kFetching:
@@ -246,12 +256,16 @@ void Courier::deliver(Entry& entry, OwedCall& call) {
 void Courier::read_then_send(Entry& entry, OwedCall& call) {
     const std::int64_t call_id = call.id;
     const Lane lane = call.lane;
+    const WallTime asked = registry_.clock().wall();
     upstream_.call(
         {"GET", fmt::format("migrations/{}", entry.record.id), nullptr},
-        registry_.on_answer(entry.record.id, [this, call_id, lane](Entry& answered,
-                                                                   const ApiAnswer& answer) {
+        registry_.on_answer(entry.record.id, [this, call_id, lane, asked](Entry& answered,
+                                                                          const ApiAnswer& answer) {
             OwedCall* owed = find_call(answered, call_id);
-            if (owed == nullptr) {
+            // An answer that was there before this host stood still says nothing any more.
+            const bool stale =
+                registry_.clock().wall() - asked > registry_.config().rest_timeout + kStoodStill;
+            if (owed == nullptr || stale) {
                 in_flight(answered, lane) = false;
                 return;
             }

@@ -21,12 +21,15 @@ class Courier {
     void take_stats(Entry& entry, const Json& event);
     // Everything owed at the end of a step, in order.
     void owe_hand_on(Entry& entry, const Conclusion& conclusion, Workers& workers);
+    // Log lines not owed yet.
+    void owe_log(Entry& entry);
+    // What waits in a back-off is tried again at once.
+    void deliver_now(Entry& entry);
     // Delivers what is due; called every tick for every entry.
     void advance(Entry& entry);
 
   private:
     void owe(Entry& entry, Lane lane, CallKind kind, Json body);
-    void owe_log(Entry& entry);
     void owe_progress(Entry& entry, int percent);
     OwedCall* first_due(Entry& entry, Lane lane);
     bool hand_on_may_start(Entry& entry);

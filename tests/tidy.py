@@ -28,6 +28,7 @@ INCLUDES = {
     "supervisor/control": ["common", "supervisor/core", "supervisor/loop"],
     "supervisor/journal": ["common", "supervisor/core"],
     "supervisor/loop": ["common"],
+    "supervisor/metrics": ["common", "supervisor/core", "supervisor/loop"],
     "supervisor/process": ["common", "supervisor/core", "supervisor/loop"],
     "supervisor/upstream": ["common", "supervisor/core", "supervisor/loop"],
     "worker": ["common", "worker"],

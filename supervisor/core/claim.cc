@@ -68,6 +68,36 @@ PinVerdict judge_pin(const Migration& shown, const MigrationRecord& record,
     return shown.run_host == run_host ? PinVerdict::kConfirmed : PinVerdict::kTheirs;
 }
 
+HoldVerdict judge_hold(const Migration& shown, const MigrationRecord& record,
+                       const std::string& run_host) {
+    const bool ours = shown.run_host == run_host;
+    if (!ours && !shown.run_host.empty()) {
+        return HoldVerdict::kTheirs;
+    }
+    if (record.no_return) {  // the table is changed: that is told whatever people did meanwhile
+        return HoldVerdict::kOurs;
+    }
+    if (shown.staged) {
+        return HoldVerdict::kStaged;
+    }
+    if (shown.status != record.seen.status) {
+        return HoldVerdict::kTheirs;
+    }
+    return ours ? HoldVerdict::kOurs : HoldVerdict::kUnpinned;
+}
+
+TakeoverVerdict judge_takeover(const Migration& shown, const MigrationRecord& record,
+                               const std::string& run_host) {
+    if (!step_of_status(shown.status)) {
+        return TakeoverVerdict::kNotOurs;
+    }
+    if (shown.run_host == run_host) {
+        return shown.staged ? TakeoverVerdict::kOursStaged : TakeoverVerdict::kOurs;
+    }
+    return shown.run_host == record.seen.run_host ? TakeoverVerdict::kPinIt
+                                                  : TakeoverVerdict::kNotOurs;
+}
+
 Migration payload_of_claim(const Migration& listed, const Migration& answer) {
     Migration payload = listed;
     payload.status = answer.status;

@@ -52,6 +52,28 @@ enum class PinVerdict {
 PinVerdict judge_pin(const Migration& shown, const MigrationRecord& record,
                      const std::string& run_host);
 
+// A migration read back before an attempt of it is started by a process that has not seen its pin
+// for a while: it may have been taken over, or moved on, while this host was away.
+enum class HoldVerdict {
+    kOurs,
+    kUnpinned,  // as claimed, but nobody's name on it: pin it again
+    kStaged,    // moved on and staged: the poll claims the new step
+    kTheirs,    // another host's name, or moved on without us
+};
+HoldVerdict judge_hold(const Migration& shown, const MigrationRecord& record,
+                       const std::string& run_host);
+
+// A migration read while an operator takes it over from the host named in record.seen.run_host
+// ("" = it was nobody's).
+enum class TakeoverVerdict {
+    kPinIt,       // still as the operator saw it: write our pin
+    kOurs,        // pinned to us and unstaged: go on with its step
+    kOursStaged,  // pinned to us and staged: the poll claims it
+    kNotOurs,     // somebody else's by now, or no machine step any more
+};
+TakeoverVerdict judge_takeover(const Migration& shown, const MigrationRecord& record,
+                               const std::string& run_host);
+
 // The payload the claimed step works on. `answer` is what unstage returned: it decides status and
 // step. When it is not the listed row plus our unstage, table, mode, action and runtype are derived
 // again from its raw statement; host and port stay those of the listing (the answer has none).

@@ -11,7 +11,7 @@
 
 #include "common/test_points.h"
 #include "supervisor/journal/schema.h"
-#include "supervisor/journal/sqlite_statement.h"
+#include "supervisor/journal/statement.h"
 
 namespace shift {
 
@@ -20,8 +20,8 @@ namespace {
 constexpr const char* kPutMigration =
     "INSERT INTO migration(id,cluster,database,table_name,host,port,ddl_statement,status,"
     "status_name,lock_version,state,since,reason,step,claim,claim_id,listed_lock_version,tries,"
-    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen) "
-    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
+    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen,reason_code) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
     "cluster=excluded.cluster,database=excluded.database,table_name=excluded.table_name,"
     "host=excluded.host,port=excluded.port,ddl_statement=excluded.ddl_statement,"
     "status=excluded.status,status_name=excluded.status_name,lock_version=excluded.lock_version,"
@@ -30,7 +30,7 @@ constexpr const char* kPutMigration =
     "listed_lock_version=excluded.listed_lock_version,tries=excluded.tries,"
     "next_try_at=excluded.next_try_at,attempt=excluded.attempt,no_return=excluded.no_return,"
     "release=excluded.release,log_offset=excluded.log_offset,state_hash=excluded.state_hash,"
-    "payload=excluded.payload";
+    "payload=excluded.payload,reason_code=excluded.reason_code";
 constexpr const char* kPutAttempt =
     "INSERT OR REPLACE INTO attempt(id,migration_id,claim,step,engine,tries,ended,pid,start_ticks,"
     "boot_id,engine_pid,engine_start_ticks,last_seq,started_at,ended_at,outcome,reason,message,"
@@ -65,8 +65,20 @@ Json payload_of(const Migration& m) {
 
 }  // namespace
 
+Error SqliteJournal::damaged(const std::string& how) const {
+    return {Errc::kIo,
+            fmt::format("journal {0} is damaged: {1}. Way out: move {0}* away, start the daemon "
+                        "(it makes a new one), then shift-supervisorctl takeover with this host's "
+                        "own name goes on with what the API says is ours; to save the history see "
+                        "journal-format.md, \"A damaged journal\"",
+                        path_, how)};
+}
+
 Error SqliteJournal::error(const std::string& what) const {
     const int code = sqlite3_extended_errcode(db_);
+    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
+        return damaged(sqlite3_errmsg(db_));
+    }
     const Errc errc = (code & 0xff) == SQLITE_BUSY ? Errc::kConflict : Errc::kIo;
     return {errc, fmt::format("journal {}: {}: {}", path_, what, sqlite3_errmsg(db_)), code};
 }
@@ -125,16 +137,14 @@ Result<int> SqliteJournal::user_version() {
 Status SqliteJournal::prepare_schema() {
     RETURN_IF_ERROR(
         execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-                "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=1000;"));
+                "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=1000; "
+                "PRAGMA journal_size_limit=67108864;"));
     ASSIGN_OR_RETURN(sqlite3_stmt * check, statement("PRAGMA quick_check(1)"));
     {
         Statement query(check);
         const std::string answer = query.step() == SQLITE_ROW ? query.text() : sqlite3_errmsg(db_);
         if (answer != "ok") {
-            return Error{Errc::kIo,
-                         fmt::format("journal {} is damaged: {}; stop the daemon, keep a copy, and "
-                                     "repair it with: sqlite3 {} .recover | sqlite3 new.db",
-                                     path_, answer, path_)};
+            return damaged(answer);
         }
     }
     ASSIGN_OR_RETURN(const int version, user_version());
@@ -144,13 +154,20 @@ Status SqliteJournal::prepare_schema() {
                                  "the newer shift-supervisor again",
                                  path_, version, kJournalVersion)};
     }
-    if (version == 0) {
-        RETURN_IF_ERROR(execute("BEGIN IMMEDIATE"));
-        RETURN_IF_ERROR(execute(kJournalSchema));
-        RETURN_IF_ERROR(
-            execute(fmt::format("PRAGMA user_version={}; COMMIT", kJournalVersion).c_str()));
+    if (version < kJournalVersion) {
+        return upgrade(version);
     }
     return Ok{};
+}
+
+// All in one transaction: a crash in it leaves the old version whole.
+Status SqliteJournal::upgrade(int version) {
+    RETURN_IF_ERROR(execute("BEGIN IMMEDIATE"));
+    for (const SchemaStep& step : schema_steps(version)) {
+        RETURN_IF_ERROR(execute(step.sql));
+    }
+    RETURN_IF_ERROR(execute(kJournalViews));
+    return execute(fmt::format("PRAGMA user_version={}; COMMIT", kJournalVersion).c_str());
 }
 
 Result<sqlite3_stmt*> SqliteJournal::statement(const char* sql) {
@@ -179,12 +196,12 @@ Status SqliteJournal::begin_if_needed() {
     return Ok{};
 }
 
-Status SqliteJournal::commit() {
+Result<bool> SqliteJournal::commit() {
     if (failed_) {
         return *failed_;
     }
     if (!in_transaction_) {
-        return Ok{};
+        return false;
     }
     crash_point("journal-commit");
     // BUSY on COMMIT leaves the transaction open: it is not a failed write, only a late one.
@@ -193,10 +210,10 @@ Status SqliteJournal::commit() {
         if (status.ok()) {
             in_transaction_ = false;
             crash_point("journal-committed");
-            return Ok{};
+            return true;
         }
         if (status.error().code != Errc::kConflict || tries >= 5) {
-            return stick(std::move(status).error());
+            return stick(std::move(status).error()).error();
         }
     }
 }
@@ -220,6 +237,7 @@ Status SqliteJournal::put(const MigrationRecord& r) {
     s.bind(r.listed_lock_version).bind(r.tries).bind(r.next_try).bind(r.attempt);
     s.bind(r.no_return).bind(r.release).bind(static_cast<std::int64_t>(r.log_offset));
     s.bind(r.state_hash).bind(to_line(payload_of(r.seen))).bind(r.first_seen);
+    s.bind(r.why ? why_entry(*r.why).name : "");
     return write(s);
 }
 

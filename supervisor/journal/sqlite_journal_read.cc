@@ -5,18 +5,16 @@
 #include <utility>
 
 #include "supervisor/journal/sqlite_journal.h"
-#include "supervisor/journal/sqlite_statement.h"
 
 namespace shift {
 namespace {
 
 constexpr const char* kMigrationColumns =
     "SELECT id,lock_version,state,since,reason,step,claim,claim_id,listed_lock_version,tries,"
-    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen FROM "
-    "migration ";
+    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen,"
+    "reason_code FROM migration ";
 
-template <typename S>
-Result<MigrationRecord> read_migration(S& row) {
+Result<MigrationRecord> read_migration(Statement& row) {
     MigrationRecord r;
     r.id = row.number();
     const std::int64_t lock_version = row.number();
@@ -42,11 +40,11 @@ Result<MigrationRecord> read_migration(S& row) {
     ASSIGN_OR_RETURN(r.seen, parse_migration(payload));
     r.seen.lock_version = lock_version;
     r.first_seen = row.time();
+    r.why = parse_why_code(row.text());
     return r;
 }
 
-template <typename S>
-Result<AttemptRecord> read_attempt(S& row) {
+Result<AttemptRecord> read_attempt(Statement& row) {
     AttemptRecord a;
     a.id = row.number();
     a.migration = row.number();
@@ -79,8 +77,7 @@ Result<AttemptRecord> read_attempt(S& row) {
     return a;
 }
 
-template <typename S>
-Result<OwedCall> read_call(S& row) {
+Result<OwedCall> read_call(Statement& row) {
     OwedCall c;
     c.id = row.number();
     c.migration = row.number();
@@ -189,7 +186,7 @@ Result<Json> SqliteJournal::history(MigrationId id) {
     Json events = Json::array();
     RETURN_IF_ERROR(
         each_row("SELECT at,attempt,kind,detail FROM event WHERE migration_id=? AND "
-                 "source='worker' ORDER BY id",
+                 "source IN ('worker','operator') ORDER BY id",
                  id, [&](Statement& row) -> Status {
                      const std::string at = row.text();
                      const std::int64_t attempt = row.number();

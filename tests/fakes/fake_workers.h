@@ -15,7 +15,7 @@ class FakeWorkers final : public Workers {
   public:
     struct Worker {
         Job job;
-        std::string api_state;
+        std::string api_state;  // the API's copy of the state file
         std::vector<Json> events;
         Life life = Life::kAlive;
         std::vector<std::string> stops;
@@ -95,6 +95,17 @@ class FakeWorkers final : public Workers {
         return logs[call.migration].substr(from, to - from);
     }
     bool stop_file_exists() override { return stop_file; }
+    std::uint64_t resident_bytes(const ProcessIdentity&) const override { return 4096; }
+    void discard_old_attempts(WallTime before) override { attempts_discarded_before = before; }
+    void find_old_files(WallTime,
+                        std::function<void(const std::vector<MigrationId>&)> found) override {
+        found(old_files);
+    }
+    void discard_files(MigrationId id) override { files_discarded.push_back(id); }
+
+    WallTime attempts_discarded_before{};
+    std::vector<MigrationId> old_files;
+    std::vector<MigrationId> files_discarded;
 
     std::vector<int> signals;
     std::map<MigrationId, std::string> states;

@@ -18,10 +18,11 @@ struct JournalBatch {
     std::vector<OwedCall> calls;
     std::vector<EventRecord> events;
     std::vector<std::pair<std::string, std::string>> settings;
+    std::vector<MigrationId> forgotten;
 
     bool empty() const {
         return migrations.empty() && attempts.empty() && calls.empty() && events.empty() &&
-               settings.empty();
+               settings.empty() && forgotten.empty();
     }
 };
 
@@ -30,7 +31,9 @@ struct MemoryDisk {
     std::map<MigrationId, MigrationRecord> migrations;
     std::map<std::int64_t, AttemptRecord> attempts;
     std::map<std::int64_t, OwedCall> pending;  // calls still owed
-    std::map<MigrationId, Json> history;       // durable worker events
+    std::map<MigrationId, Json> history;       // durable events of workers and operators
+    std::vector<EventRecord> events;           // all of them, unless forgetful
+    bool forgetful = false;                    // where nobody reads them and there are very many
     std::map<std::string, std::string> settings;
     std::int64_t last_call = 0;
 
@@ -50,7 +53,11 @@ struct MemoryDisk {
             }
         }
         for (const EventRecord& event : batch.events) {
-            if (event.source == "worker" && is_durable_event(event.kind)) {
+            if (!forgetful) {
+                events.push_back(event);
+            }
+            const bool counts = event.source == "worker" || event.source == "operator";
+            if (counts && is_durable_event(event.kind)) {
                 Json copy = event.detail;
                 copy["event"] = event.kind;
                 copy["attempt"] = event.attempt;
@@ -60,6 +67,13 @@ struct MemoryDisk {
         }
         for (const auto& [key, value] : batch.settings) {
             settings[key] = value;
+        }
+        for (const MigrationId id : batch.forgotten) {
+            migrations.erase(id);
+            history.erase(id);
+            std::erase_if(attempts, [id](const auto& a) { return a.second.migration == id; });
+            std::erase_if(pending, [id](const auto& call) { return call.second.migration == id; });
+            std::erase_if(events, [id](const auto& event) { return event.migration == id; });
         }
     }
 };
@@ -91,12 +105,12 @@ class MemoryJournal final : public Journal {
         return std::unique_ptr<Journal>(std::make_unique<MemoryJournal>(disk, faults));
     }
 
-    Status commit() override {
+    Result<bool> commit() override {
         if (failed_) {
             return disk_full();
         }
         if (batch_.empty()) {
-            return Ok{};
+            return false;
         }
         using Fate = MemoryJournalFaults::Commit;
         const Fate fate = faults_.before_commit ? faults_.before_commit(batch_) : Fate::kGood;
@@ -111,7 +125,7 @@ class MemoryJournal final : public Journal {
         if (faults_.after_commit) {
             faults_.after_commit(batch);
         }
-        return Ok{};
+        return true;
     }
     Status put(const MigrationRecord& record) override {
         return write([&](JournalBatch& batch) { batch.migrations.push_back(record); });
@@ -161,6 +175,47 @@ class MemoryJournal final : public Journal {
         const auto it = working_.history.find(id);
         return it == working_.history.end() ? Json::array() : it->second;
     }
+
+    Result<Json> events(MigrationId id, std::int64_t after, int limit) override {
+        Json events = Json::array();
+        std::int64_t row = 0;
+        for (const EventRecord& event : working_.events) {
+            if (event.migration == id && ++row > after && std::ssize(events) < limit) {
+                events.push_back({{"id", row}, {"kind", event.kind}, {"detail", event.detail}});
+            }
+        }
+        return events;
+    }
+    Result<Json> list(const HistoryFilter& filter) override {
+        Json migrations = Json::array();
+        for (const auto& [id, record] : working_.migrations) {
+            if (record.since >= filter.since && std::ssize(migrations) < filter.limit) {
+                migrations.push_back({{"id", id}, {"state", claim_state_name(record.state)}});
+            }
+        }
+        return migrations;
+    }
+    Result<std::vector<MigrationId>> expired(const Expiry& expiry, int limit) override {
+        std::vector<MigrationId> ids;
+        for (const auto& [id, record] : working_.migrations) {
+            const bool over = record.state == ClaimState::kLetGo ||
+                              (record.state == ClaimState::kHandedOn && record.seen.status >= 8 &&
+                               record.seen.status <= 10);
+            const bool old =
+                (over && record.since < expiry.over_before) ||
+                (record.state == ClaimState::kHandedOn && record.since < expiry.untouched_before);
+            if (old && std::ssize(ids) < limit) {
+                ids.push_back(id);
+            }
+        }
+        return ids;
+    }
+    Result<bool> forget(MigrationId id, int) override {
+        return write([id](JournalBatch& batch) { batch.forgotten.push_back(id); }).ok()
+                   ? Result<bool>(false)
+                   : Result<bool>(disk_full());
+    }
+    Result<bool> prune(const Expiry&, int) override { return false; }
 
     bool failed() const { return failed_; }
 

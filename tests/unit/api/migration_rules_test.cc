@@ -148,6 +148,13 @@ TEST(MigrationRules, UnstageClaimsAndPinsInOneStep) {
     EXPECT_FALSE(is_repeated_claim(row, {}));
 }
 
+TEST(MigrationRules, UnstageIsRefusedToAnotherHostThanThePinned) {
+    MigrationRow row = row_in(3, /*staged=*/true);
+    EXPECT_FALSE(unstage(row, {"c1", "runner1"}, kNow));
+    EXPECT_TRUE(row.staged);
+    EXPECT_TRUE(unstage(row, {"c1", "host"}, kNow));
+}
+
 TEST(MigrationRules, UnstageWithoutExtrasKeepsThePin) {
     MigrationRow row = row_in(0, /*staged=*/true);
     ASSERT_TRUE(unstage(row, {}, kNow));

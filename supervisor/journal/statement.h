@@ -2,16 +2,17 @@
 
 #include <sqlite3.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "common/clock.h"
-#include "supervisor/journal/sqlite_journal.h"
+#include "common/json.h"
 
 namespace shift {
 
 // One use of a prepared statement: binds by position, steps, resets when it goes.
-class SqliteJournal::Statement {
+class Statement {
   public:
     explicit Statement(sqlite3_stmt* stmt) : stmt_(stmt) {}
     Statement(const Statement&) = delete;
@@ -69,6 +70,29 @@ class SqliteJournal::Statement {
         return value.empty() ? WallTime{} : parse_iso_time(value);
     }
     void rewind() { column_ = 0; }
+
+    // The row as an object, its members named by the columns.
+    Json row() const {
+        Json object = Json::object();
+        for (int i = 0; i < sqlite3_column_count(stmt_); ++i) {
+            Json& value = object[sqlite3_column_name(stmt_, i)];
+            switch (sqlite3_column_type(stmt_, i)) {
+                case SQLITE_INTEGER:
+                    value = sqlite3_column_int64(stmt_, i);
+                    break;
+                case SQLITE_FLOAT:
+                    value = sqlite3_column_double(stmt_, i);
+                    break;
+                case SQLITE_NULL:
+                    break;
+                default:
+                    value =
+                        std::string(reinterpret_cast<const char*>(sqlite3_column_text(stmt_, i)),
+                                    static_cast<std::size_t>(sqlite3_column_bytes(stmt_, i)));
+            }
+        }
+        return object;
+    }
 
   private:
     // Also steps over a NULL.
