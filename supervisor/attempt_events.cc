@@ -43,7 +43,7 @@ void Attempts::on_event(Entry& entry, const Json& event) {
     } else if (kind == event::kNoReturn) {
         entry.record.no_return = true;
         registry_.touch(entry);
-    } else if (kind == event::kStats) {
+    } else if (kind == event::kStats && !entry.disowned) {
         courier_.take_stats(entry, event);
     } else if (kind == event::kOutcome) {
         attempt.outcome = parse_outcome(string_or(event, "outcome", ""));

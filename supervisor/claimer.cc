@@ -21,9 +21,9 @@ constexpr std::size_t kPageItems = 2;
 constexpr Millis kPollAfterHandOn{500};
 constexpr Millis kClaimBackoffMin{500};
 constexpr Millis kClaimBackoffMax{30'000};
+// After the pin of a takeover was written: what its old host may still write is written by then.
+constexpr Millis kTakeoverWaitMax{5'000};
 constexpr Millis kRecheckMax = std::chrono::hours(6);
-// The last writer of a contested pin wins; both sides wait this long before reading.
-constexpr Millis kContestWaitMax{5'000};
 
 // The table is changed: no newer claim makes that untrue, and `complete` is all there is to tell.
 bool completes_anyway(const Entry& entry) {
@@ -428,7 +428,9 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
     const auto now = registry_.clock().now();
     switch (judge_claim(*shown, registry_.config().run_host)) {
         case ClaimVerdict::kOurs:
-            claimed(entry, object, true);
+            if (entry.record.state != ClaimState::kContesting || has_won(entry)) {
+                claimed(entry, object, true);
+            }
             return;
         case ClaimVerdict::kMovedOn:
             let_go(entry, fmt::format("moved on to status {} while our claim was uncertain",
@@ -479,24 +481,39 @@ void Claimer::watch(Entry& entry, const Migration& shown) {
 }
 
 void Claimer::contest(Entry& entry) {
+    entry.won_since = {};
     registry_.set_state(entry, ClaimState::kContesting, "nobody claimed it: writing our pin");
     registry_.add_event(&entry, "supervisor", "contest", Json::object());
-    write_pin(entry);
+    write_pin(entry, kClaimBackoffMin);
 }
 
-// Where others may write theirs at the same time: the last one wins, and both look a while later.
-void Claimer::write_pin(Entry& entry) {
+// Where others may write theirs at the same time: the last one wins, and all look `wait` later.
+void Claimer::write_pin(Entry& entry, Millis wait) {
     entry.claim_call_in_flight = true;
-    registry_.then([this, id = entry.record.id] {
+    registry_.then([this, wait, id = entry.record.id] {
         Json body = {{"id", std::to_string(id)}, {"run_host", registry_.config().run_host}};
-        upstream_.call(
-            {"PUT", fmt::format("migrations/{}", id), std::move(body)},
-            registry_.on_answer(id, [this](Entry& answered, const ApiAnswer&) {
-                answered.claim_call_in_flight = false;
-                const auto wait = std::min(kContestWaitMax, registry_.config().claim_grace / 4);
-                answered.claim_due = registry_.clock().now() + wait + registry_.share_of(wait);
-            }));
+        upstream_.call({"PUT", fmt::format("migrations/{}", id), std::move(body)},
+                       registry_.on_answer(id, [this, wait](Entry& answered, const ApiAnswer&) {
+                           answered.claim_call_in_flight = false;
+                           answered.claim_due =
+                               registry_.clock().now() + wait + registry_.share_of(wait);
+                       }));
     });
+}
+
+// The last writer of a contested pin wins. Whoever has not seen ours yet may be about to write: it
+// has read before we read, gets that answer within rest_timeout and its pin is written within
+// another one. Only after that a second look is final.
+bool Claimer::has_won(Entry& entry) {
+    const auto now = registry_.clock().now();
+    const Millis wait = 2 * registry_.config().rest_timeout;
+    if (entry.won_since == SteadyTime{}) {
+        entry.won_since = now;
+        entry.claim_due = now + wait + kClaimBackoffMin;
+        registry_.set_reason(entry,
+                             "our pin is there; waiting for those who may be writing theirs");
+    }
+    return now - entry.won_since >= wait;
 }
 
 void Claimer::pin(Entry& entry) {
@@ -554,8 +571,8 @@ void Claimer::on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write)
             }
             return;
         case PinVerdict::kTheirs:
-            let_go(entry, fmt::format("pinned by {} first", shown->run_host),
-                   WhyCode::kPinnedElsewhere);
+            registry_.set_state(entry, ClaimState::kUncertain);
+            watch(entry, *shown);
             return;
         case PinVerdict::kRestaged:
             poll_due_ = {};
@@ -692,7 +709,7 @@ void Claimer::on_takeover_read(Entry& entry, const ApiAnswer& answer) {
                 later(entry);
             }
             entry.pin_written = true;
-            write_pin(entry);
+            write_pin(entry, std::min(kTakeoverWaitMax, registry_.config().claim_grace / 4));
             return;
         case TakeoverVerdict::kOurs:
             claimed(entry,

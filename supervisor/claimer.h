@@ -63,13 +63,14 @@ class Claimer {
     void on_resolve(Entry& entry, const ApiAnswer& answer);
     void watch(Entry& entry, const Migration& shown);
     void contest(Entry& entry);
+    bool has_won(Entry& entry);
     void pin(Entry& entry);
     void read_pin(Entry& entry, bool may_write);
     void on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write);
     void take_pin_back(Entry& entry, const Migration& shown);
     void pinned(Entry& entry);
     void on_hold_read(Entry& entry, const ApiAnswer& answer);
-    void write_pin(Entry& entry);
+    void write_pin(Entry& entry, Millis wait);
     void on_takeover_read(Entry& entry, const ApiAnswer& answer);
     void fetch_state(Entry& entry);
     void let_go(Entry& entry, const std::string& why, WhyCode code = WhyCode::kNotOurs);

@@ -48,6 +48,7 @@ struct Entry {
     int claim_tries = 0;
     SteadyTime untouched_since{};  // seen unstaged, not ours and unchanged since
     std::int64_t untouched_version = 0;
+    SteadyTime won_since{};  // contested: our pin was seen first
     SteadyTime recheck_due{};
     bool may_start = false;    // an answer just said that it is still ours
     bool pin_written = false;  // of a takeover: the next read tells who won

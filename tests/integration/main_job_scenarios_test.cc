@@ -62,9 +62,8 @@ void expect_hand_on_order(Scenario& s, MigrationId id, const std::string& transi
 }
 
 void expect_handed_on(Scenario& s, MigrationId id) {
-    const Json columns = s.columns(id);
-    EXPECT_EQ(string_or(columns, "run_host", ""), "") << "unpinned";
-    EXPECT_FALSE(bool_or(columns, "staged", true));
+    s.await("it is unpinned", [&] { return s.text(id, "run_host").empty(); });
+    EXPECT_FALSE(bool_or(s.columns(id), "staged", true));
 }
 
 // Prepare.
@@ -475,6 +474,7 @@ TEST(StopFile, OffersTheCopyAndTakesItBackLater) {
 
 // A new host with an empty disk; all it has is what the API has.
 void become_another_host(Scenario& s, const char* name) {
+    s.await_idle();
     s.supervisor().terminate();
     std::filesystem::remove_all(s.supervisor().state_dir());
     std::filesystem::remove_all(s.supervisor().log_dir());

@@ -77,7 +77,9 @@ class Checks {
     std::map<std::pair<const Host*, std::int64_t>, AttemptRecord> ended_;
     std::set<std::pair<const Host*, std::int64_t>> stops_;    // committed stop_asked, by attempt
     std::set<std::pair<const Host*, std::int64_t>> orphans_;  // committed orphan_engine
-    std::set<std::pair<const Host*, std::int64_t>> executed_;
+    // How often it had been staged when the call of this outbox row was done first.
+    std::map<std::pair<const Host*, std::int64_t>, int> executed_;
+    std::map<MigrationId, int> stagings_;
     std::set<std::pair<const Host*, std::int64_t>> late_;
     struct Pin {
         std::string host;

@@ -166,20 +166,23 @@ void Network::call(ApiRequest request, Done done) {
     host_.effect();
 }
 
+ApiAnswer Network::serve(const ApiRequest& request) {
+    Json args = request.body.is_null() ? Json::object() : request.body;
+    return answer_of(world_.api.call(request.method, request.path, std::move(args)));
+}
+
 void Network::deliver(const std::shared_ptr<Exchange>& exchange) {
     if (const Millis stall = world_.api_stalled_until - world_.events.now(); stall > Millis(0)) {
         world_.events.after(stall, [this, exchange] { deliver(exchange); });
         return;
     }
-    const ApiRequest& request = exchange->request;
     const bool is_late = exchange->answered || exchange->life != life_;
     world_.checks.caller = {&host_, exchange->call, is_late};
-    Json args = request.body.is_null() ? Json::object() : request.body;
-    auto reply = world_.api.call(request.method, request.path, std::move(args));
+    ApiAnswer own = serve(exchange->request);
     world_.checks.caller = {};
     if (!exchange->fate.times_out && !exchange->answered) {
         answer(exchange, exchange->fate.back,
-               exchange->fate.instead ? *exchange->fate.instead : answer_of(std::move(reply)));
+               exchange->fate.instead ? *exchange->fate.instead : std::move(own));
     }
 }
 

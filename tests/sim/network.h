@@ -16,6 +16,8 @@ class Network final : public Upstream {
     Network(World& world, Host& host) : world_(world), host_(host) {}
 
     void call(ApiRequest request, Done done) override;
+    // What the API itself does and answers, without anything in between.
+    ApiAnswer serve(const ApiRequest& request);
     // The process that waits for answers is another one now.
     void new_life() { ++life_; }
 

@@ -45,6 +45,11 @@ Profile Profile::draw(Random& random) {
     p.pause = rate(random, 0.5, 10, 250);
     p.remove = rate(random, 0.2, 5, 50);
     p.rails = random.chance(0.35);
+    if (random.chance(0.1)) {  // a network in which hardly anything is certain
+        p.lost_after = rate(random, 1, 150, 400);
+        p.delay_max = random.millis(1'000, 6'000);
+        p.people = random.millis(1'000, 5'000);
+    }
     return p;
 }
 

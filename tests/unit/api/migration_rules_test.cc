@@ -125,6 +125,16 @@ TEST(MigrationRules, ResumeClearsTheError) {
     EXPECT_EQ(row.auto_run, std::nullopt);
 }
 
+TEST(MigrationRules, APinnedMigrationIsUnstagedByItsOwnHostOnly) {
+    const MigrationRow pinned = row_in(9, /*staged=*/true);
+    MigrationRow row = pinned;
+    EXPECT_FALSE(unstage(row, {"c1", "another"}, kNow));
+    EXPECT_EQ(row, pinned);
+    EXPECT_TRUE(unstage(row, {"c1", "host"}, kNow));
+    row = pinned;
+    EXPECT_TRUE(unstage(row, {}, kNow)) << "a runner that does not say who it is";
+}
+
 TEST(MigrationRules, UnstageClaimsAndPinsInOneStep) {
     MigrationRow row = row_in(3, /*staged=*/true);
     row.run_host.reset();

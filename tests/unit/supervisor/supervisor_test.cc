@@ -82,7 +82,7 @@ TEST_F(World, ALostUnstageAnswerIsAskedAgainAndStillRunsOnce) {
             return request.path == "migrations/unstage" && lost++ == 0 ? Fault::kLoseAnswer
                                                                        : Fault::kNone;
         };
-        run(rails ? 120 : 30);  // on Rails the claim_grace has to pass
+        run(rails ? 240 : 30);  // on Rails the claim_grace and the contest have to pass
         ASSERT_NE(workers.of(id), nullptr) << "rails: " << rails;
         FakeWorkers::end(worker(id), "prepared");
         run();
