@@ -1,0 +1,1 @@
+alter table t change column a b enum('x','y') -- end
