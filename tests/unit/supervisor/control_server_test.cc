@@ -8,32 +8,18 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <thread>
 
 #include "common/file.h"
 #include "common/unique_fd.h"
 #include "tests/unit/common/temp_dir.h"
+#include "tests/unit/supervisor/loop_thread.h"
 
 namespace shift {
 namespace {
 
 // A server on a loop of its own, and its raw socket.
-class ControlServerTest : public ::testing::Test {
+class ControlServerTest : public LoopThread<ControlServer> {
   protected:
-    ControlServerTest() {
-        uv_loop_init(&loop_);
-        uv_async_init(&loop_, &stop_, [](uv_async_t* async) { uv_stop(async->loop); });
-    }
-    ~ControlServerTest() override {
-        if (thread_.joinable()) {
-            uv_async_send(&stop_);
-            thread_.join();
-        }
-        server_.reset();
-        uv_close(reinterpret_cast<uv_handle_t*>(&stop_), nullptr);
-        uv_run(&loop_, UV_RUN_DEFAULT);
-        EXPECT_EQ(uv_loop_close(&loop_), 0);
-    }
     void listen(const ControlServer::Groups& groups = {}) {
         auto server = ControlServer::listen(
             loop_, path_, groups,
@@ -45,8 +31,7 @@ class ControlServerTest : public ::testing::Test {
             },
             log_);
         ASSERT_TRUE(server.ok()) << server.error().message;
-        server_ = *std::move(server);
-        thread_ = std::thread([this] { uv_run(&loop_, UV_RUN_DEFAULT); });
+        run(*std::move(server));
     }
     UniqueFd connect() const {
         UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -81,10 +66,6 @@ class ControlServerTest : public ::testing::Test {
     std::string path_ = dir_ / "s";
     std::string big_;
     Logger log_{LogLevel::kError};
-    uv_loop_t loop_;
-    uv_async_t stop_;
-    std::unique_ptr<ControlServer> server_;
-    std::thread thread_;
 };
 
 TEST_F(ControlServerTest, AnswersOneLineForEach) {
