@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-#include "ctl/journal_reader.h"
+#include "ctl/ask.h"
 #include "ctl/render/status.h"
 #include "ctl/render/text.h"
 
@@ -163,22 +163,6 @@ int wait_until_drained(const Session& session, const std::string& socket,
 
 namespace {
 
-// What the journal says while no daemon answers.
-void print_journal_status(const Session& session, const std::string& socket,
-                          const StatusOptions& options) {
-    const auto config = session.config_behind(socket);
-    if (!config.ok()) {
-        return;
-    }
-    const auto reader = JournalReader::open(*config);
-    const auto status = reader.ok() ? reader->status() : Result<Json>(Error(reader.error()));
-    if (status.ok()) {
-        (void)print_status(session, options, *status);
-    } else if (status.error().code != Errc::kNotFound) {
-        std::fprintf(stderr, "  its journal: %s\n", status.error().message.c_str());
-    }
-}
-
 int print_why_after(const Session& session, const std::string& did, const Json& why) {
     if (session.options().json) {
         session.print_json(why.is_object() ? why : Json::object());
@@ -199,16 +183,13 @@ int run_status(Session& session, const StatusOptions& options) {
     if (options.watch_s) {
         return watch(session, *socket, options);
     }
-    const auto status = Session::ask(*socket, "status");
-    if (status.ok()) {
-        return print_status(session, options, *status);
+    const Answer status = ask_or_read(session, *socket, "status", Json::object(),
+                                      [](const JournalReader& reader) { return reader.status(); });
+    if (!status.data) {
+        return status.code;
     }
-    const bool is_down = status.error().code == Errc::kUnavailable;
-    const int code = Session::fail_daemon(*socket, status.error());
-    if (is_down && code == kExitUnavailable) {
-        print_journal_status(session, *socket, options);
-    }
-    return code;
+    const int shown = print_status(session, options, *status.data);
+    return status.code == kExitOk ? shown : status.code;
 }
 
 int run_drain(const Session& session, const DrainOptions& options) {

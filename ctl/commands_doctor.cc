@@ -199,13 +199,8 @@ void check_api_clock(Report& report, const HttpAnswer& answer, WallTime now) {
 void check_api(Report& report, const Session& session, const Config& config) {
     const std::string base =
         session.options().api.empty() ? config.rest_api : session.options().api;
-    HttpOptions http;
-    http.cert = config.rest_cert;
-    http.key = config.rest_key;
-    http.ca = config.rest_ca;
-    http.verify = config.rest_verify;
-    http.timeout_ms = static_cast<long>(config.rest_timeout.count());
-    const auto answer = http_call("GET", join_url(base, "migrations/staged"), Json(), http);
+    const auto answer =
+        http_call("GET", join_url(base, "migrations/staged"), Json(), http_options(config));
     if (!answer.ok()) {
         report.add({"API", "reachable", "fail", answer.error().message,
                     "see that it runs, rest_api is right, and rest_ca knows its certificate"},

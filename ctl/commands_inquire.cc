@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <functional>
-
 #include "common/why.h"
-#include "ctl/commands_api.h"
-#include "ctl/journal_reader.h"
+#include "ctl/ask.h"
 #include "ctl/render/history.h"
 #include "ctl/since.h"
 
@@ -14,44 +11,6 @@ namespace shift::ctl {
 namespace {
 
 constexpr int kEventsPage = 1000;
-
-using FromJournal = std::function<Result<Json>(const JournalReader&)>;
-
-struct Answer {
-    Json data;
-    int code = kExitOk;  // 69: it is the journal's
-};
-
-// The daemon's answer, else the journal's with the complaint said.
-Result<Answer> ask_or_read(const Session& session, const std::string& socket,
-                           const std::string& command, const Json& args,
-                           const FromJournal& from_journal) {
-    auto answer = Session::ask(socket, command, args);
-    if (answer.ok()) {
-        return Answer{*std::move(answer)};
-    }
-    if (answer.error().code != Errc::kUnavailable) {
-        return std::move(answer).error();
-    }
-    const auto config = session.config_behind(socket);
-    auto reader =
-        config.ok() ? JournalReader::open(*config) : Result<JournalReader>(Error(config.error()));
-    auto read = reader.ok() ? from_journal(*reader) : Result<Json>(Error(reader.error()));
-    const int code = Session::fail_daemon(socket, answer.error());
-    if (!read.ok()) {
-        return Error{Errc::kUnavailable, read.error().message, code};
-    }
-    return Answer{*std::move(read), code};
-}
-
-// Says what went wrong with ask_or_read(); the exit code.
-int fail_answer(const std::string& socket, const Error& error) {
-    if (error.code == Errc::kUnavailable && error.native != 0) {  // complained of already
-        std::fprintf(stderr, "  its journal: %s\n", error.message.c_str());
-        return error.native;
-    }
-    return Session::fail_daemon(socket, error);
-}
 
 // What the API says of a migration that waits for somebody else than this daemon.
 Why why_of_api(const ApiAnswer& shown, const std::string& run_host) {
@@ -131,15 +90,15 @@ int run_history(const Session& session, const HistoryOptions& options) {
         ask_or_read(session, *socket, "history", args, [&](const JournalReader& reader) {
             return reader.history(since, options.table, options.limit);
         });
-    if (!answer.ok()) {
-        return fail_answer(*socket, answer.error());
+    if (!answer.data) {
+        return answer.code;
     }
     if (session.options().json) {
-        session.print_json(answer->data);
+        session.print_json(*answer.data);
     } else {
-        session.print(render_history(answer->data, session.view()));
+        session.print(render_history(*answer.data, session.view()));
     }
-    return answer->code;
+    return answer.code;
 }
 
 int run_events(const Session& session, MigrationId id) {
@@ -150,29 +109,29 @@ int run_events(const Session& session, MigrationId id) {
     Json all = Json::array();
     std::int64_t after = 0;
     for (;;) {
-        const auto answer = ask_or_read(
+        const Answer answer = ask_or_read(
             session, *socket, "events", {{"id", id}, {"after", after}, {"limit", kEventsPage}},
             [&](const JournalReader& reader) { return reader.events(id, after, kEventsPage); });
-        if (!answer.ok()) {
-            return fail_answer(*socket, answer.error());
+        if (!answer.data) {
+            return answer.code;
         }
-        const Json events = answer->data.value("events", Json::array());
+        const Json events = answer.data->value("events", Json::array());
         if (session.options().json) {
             all.insert(all.end(), events.begin(), events.end());
         } else {
             session.print(render_events(events, session.view()));
         }
-        const bool more = bool_or(answer->data, "more", false) && !events.empty();
+        const bool more = bool_or(*answer.data, "more", false) && !events.empty();
         if (!more && session.options().json) {
             session.print_json(Json{{"events", all}});
         }
-        if (!more && events.empty() && after == 0 && answer->code == kExitOk) {
+        if (!more && events.empty() && after == 0 && answer.code == kExitOk) {
             return Session::fail(kExitFailed,
                                  fmt::format("events {}: the journal has nothing of it", id),
                                  fmt::format("shift-supervisorctl show {} asks the API", id));
         }
         if (!more) {
-            return answer->code;
+            return answer.code;
         }
         after = int_or(events.back(), "id", 0);
     }

@@ -176,8 +176,10 @@ Result<Json> JournalReader::history(WallTime since, const std::string& table, in
     RETURN_IF_ERROR(check_version(kVersionOfViews));
     ASSIGN_OR_RETURN(
         Json migrations,
-        rows("SELECT * FROM v_migrations WHERE since>=?1 AND (?2='' OR tbl=?2 OR "
-             "table_name=?2) ORDER BY since DESC, id DESC LIMIT CAST(?3 AS INTEGER)",
+        rows("SELECT * FROM v_migrations WHERE id IN (SELECT id FROM migration WHERE "
+             "claim>0 AND since>=?1 AND (?2='' OR table_name=?2 OR "
+             "database||'.'||table_name=?2) ORDER BY since DESC, id DESC LIMIT "
+             "CAST(?3 AS INTEGER)) ORDER BY since DESC, id DESC",
              {since == WallTime{} ? "" : iso_time(since), table, std::to_string(limit)}));
     return Json{{"migrations", std::move(migrations)}};
 }

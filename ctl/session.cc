@@ -65,13 +65,8 @@ Result<ApiClient> Session::api() const {
         return std::move(loaded).error();
     }
     const Config config = loaded.ok() ? *std::move(loaded) : Config{};
-    HttpOptions http;
-    http.cert = config.rest_cert;
-    http.key = config.rest_key;
-    http.ca = config.rest_ca;
-    http.verify = config.rest_verify;
-    http.timeout_ms = static_cast<long>(config.rest_timeout.count());
-    return ApiClient::over_http(options_.api.empty() ? config.rest_api : options_.api, http);
+    return ApiClient::over_http(options_.api.empty() ? config.rest_api : options_.api,
+                                http_options(config));
 }
 
 Result<Json> Session::ask(const std::string& socket, const std::string& command, const Json& args) {
@@ -86,6 +81,16 @@ void Session::print(std::string_view text) const {
 void Session::print_json(Json object) const {
     object["format"] = kJsonFormat;
     print(to_line(object) + '\n');
+}
+
+HttpOptions http_options(const Config& config) {
+    HttpOptions http;
+    http.cert = config.rest_cert;
+    http.key = config.rest_key;
+    http.ca = config.rest_ca;
+    http.verify = config.rest_verify;
+    http.timeout_ms = static_cast<long>(config.rest_timeout.count());
+    return http;
 }
 
 std::string user_name() {

@@ -66,6 +66,9 @@ class Session {
     Terminal terminal_;
 };
 
+// How the API is called.
+HttpOptions http_options(const Config& config);
+
 // Who asks: the user behind sudo, else $USER, else root.
 std::string user_name();
 

@@ -61,7 +61,7 @@ void DaemonVerbs::add_inquiries(CLI::App& app, Run& run) {
         ->type_name("TIME");
     history->add_option("--table", history_.table, "only of this TABLE or DATABASE.TABLE")
         ->type_name("TABLE");
-    history->add_option("--limit", history_.limit, "at most so many (default: 50)")
+    history->add_option("--limit", history_.limit, "at most so many, 500 at the most (default: 50)")
         ->type_name("N")
         ->check(at_least_one<int>());
     history->callback(

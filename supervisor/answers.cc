@@ -10,7 +10,7 @@ namespace {
 
 // An answer must fit into one line of the control protocol.
 constexpr std::int64_t kEventsMax = 1000;
-constexpr std::int64_t kMigrationsMax = 2000;
+constexpr std::int64_t kMigrationsMax = 500;
 
 Json time_or_null(WallTime time) {
     return time == WallTime{} ? Json() : Json(iso_time(time));

@@ -226,6 +226,12 @@ Result<Json> Supervisor::retry(MigrationId id, const Json& by) {
                                  "--run-again",
                                  id, id)};
     }
+    const bool waits = !entry->attempt || !entry->calls.empty();
+    if (!waits) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("nothing of migration {} waits for a try: attempt {} is at work",
+                                 id, entry->attempt->id)};
+    }
     registry_.add_event(entry, "operator", "retry", by);
     log_.info("retry", {{"migration", id}, {"tries", entry->record.tries}});
     courier_.deliver_now(*entry);

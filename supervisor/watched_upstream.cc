@@ -14,18 +14,19 @@ Json time_or_null(WallTime time) {
 }  // namespace
 
 void WatchedUpstream::call(ApiRequest request, Done done) {
-    inner_.call(std::move(request), [this, done = std::move(done),
-                                     begin = clock_.now()](ApiAnswer answer) {
-        metrics_.api_seconds.observe(clock_.now() - begin);
-        if (!api_is_out(answer)) {  // an error of one endpoint is an answer
-            last_ok_ = clock_.wall();
-        } else {
-            last_failure_ = clock_.wall();
-            last_error_ = answer.brief();
-        }
-        ++metrics_.api_calls[answer.status == 0 ? "unreachable" : answer.good() ? "ok" : "refused"];
-        done(std::move(answer));
-    });
+    inner_.call(std::move(request),
+                [this, done = std::move(done), begin = clock_.now()](ApiAnswer answer) {
+                    metrics_.api_seconds.observe(clock_.now() - begin);
+                    const bool out = api_is_out(answer);
+                    if (!out) {
+                        last_ok_ = clock_.wall();
+                    } else {
+                        last_failure_ = clock_.wall();
+                        last_error_ = answer.brief();
+                    }
+                    ++metrics_.api_calls[out ? "unreachable" : answer.good() ? "ok" : "refused"];
+                    done(std::move(answer));
+                });
 }
 
 Json WatchedUpstream::status() const {

@@ -132,9 +132,9 @@ std::vector<Column> migration_columns(const std::vector<const Json*>& migrations
     Column id{"ID", true};
     Column state{"STATE"};
     state.colour = state_colour;
-    Column target{"CLUSTER/HOST:PORT", false, 10, 1};
-    Column table{"TABLE", false, 20};
-    Column step{"STEP/PHASE", false, 8};
+    Column target{"CLUSTER/HOST:PORT", false, 8, 1};
+    Column table{"TABLE", false, 18};
+    Column step{"STEP/PHASE", false, 10};
     Column progress{"PROGRESS"};
     progress.drop = 2;
     Column rate{"ROWS/S", true, 0, 5};

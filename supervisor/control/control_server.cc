@@ -21,10 +21,14 @@ constexpr std::size_t kClientsMax = 64;
 // Readers leave room for those who may stop things.
 constexpr std::size_t kReadersMax = 48;
 constexpr int kBacklog = 64;
-// A status of hundreds of migrations costs milliseconds; this many a second leave the loop its
-// time. `status --watch` asks once a second.
-constexpr double kRequestsPerSecond = 100;
-constexpr double kRequestsAtOnce = 400;
+// What one user may ask. A status of hundreds of migrations costs milliseconds: this leaves the
+// loop its time. `status --watch` asks once a second.
+struct Rate {
+    double per_second;
+    double at_once;
+};
+constexpr Rate kReaderRate{20, 100};
+constexpr Rate kWriterRate{100, 1000};
 constexpr std::uint64_t kSilenceMs = 60'000;
 constexpr std::uint64_t kSweepMs = 5'000;
 constexpr std::size_t kUnreadBytesMax = 2 * kControlLineBytesMax;
@@ -210,11 +214,12 @@ void ControlServer::accept() {
         });
 }
 
-bool ControlServer::may_ask_now(std::int64_t uid) {
+bool ControlServer::may_ask_now(const Client& client) {
+    const Rate& rate = client.may_write ? kWriterRate : kReaderRate;
     const std::uint64_t now = uv_now(&loop_);
-    Bucket& bucket = buckets_.try_emplace(uid, Bucket{kRequestsAtOnce, now}).first->second;
-    bucket.tokens += static_cast<double>(now - bucket.at_ms) / 1000 * kRequestsPerSecond;
-    bucket.tokens = std::min(bucket.tokens, kRequestsAtOnce);
+    Bucket& bucket = buckets_.try_emplace(client.uid, Bucket{rate.at_once, now}).first->second;
+    bucket.tokens += static_cast<double>(now - bucket.at_ms) / 1000 * rate.per_second;
+    bucket.tokens = std::min(bucket.tokens, rate.at_once);
     bucket.at_ms = now;
     if (bucket.tokens < 1) {
         return false;
@@ -229,10 +234,8 @@ bool ControlServer::on_line(Client& client, const std::string& line) {
         refuse(client, ControlRefusal::kRefused, "request is too long");
         return false;
     }
-    if (!may_ask_now(client.uid)) {
-        refuse(client, ControlRefusal::kBusy,
-               fmt::format("more than {} requests a second of uid {}", kRequestsPerSecond,
-                           client.uid));
+    if (!may_ask_now(client)) {
+        refuse(client, ControlRefusal::kBusy, fmt::format("uid {} asks too often", client.uid));
         return false;
     }
     return send(client, answer(client, line), false);

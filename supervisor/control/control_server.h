@@ -62,7 +62,7 @@ class ControlServer {
     bool take_peer(Client& client);
     bool on_line(Client& client, const std::string& line);
     std::string answer(const Client& client, const std::string& line);
-    bool may_ask_now(std::int64_t uid);
+    bool may_ask_now(const Client& client);
     bool send(Client& client, std::string line, bool then_drop);
     void refuse(Client& client, ControlRefusal refusal, const std::string& why);
     void drop(Client* client);

@@ -22,9 +22,12 @@ Result<Json> SqliteJournal::events(MigrationId id, std::int64_t after, int limit
 }
 
 Result<Json> SqliteJournal::list(const HistoryFilter& filter) {
-    ASSIGN_OR_RETURN(sqlite3_stmt * stmt,
-                     statement("SELECT * FROM v_migrations WHERE since>=?1 AND (?2='' OR tbl=?2 "
-                               "OR table_name=?2) ORDER BY since DESC, id DESC LIMIT ?3"));
+    // The rows first, then what the view computes for each of them.
+    ASSIGN_OR_RETURN(
+        sqlite3_stmt * stmt,
+        statement("SELECT * FROM v_migrations WHERE id IN (SELECT id FROM migration WHERE claim>0 "
+                  "AND since>=?1 AND (?2='' OR table_name=?2 OR database||'.'||table_name=?2) "
+                  "ORDER BY since DESC, id DESC LIMIT ?3) ORDER BY since DESC, id DESC"));
     Statement row(stmt);
     row.bind(filter.since).bind(filter.table).bind(filter.limit);
     Json migrations = Json::array();

@@ -229,7 +229,7 @@ TEST(StatusOfMany, IsOneLineEachAt80And200Columns) {
             titles = row.find("STATE") != std::string::npos ? row : titles;
         }
         for (const char* title :
-             {"ID", "STATE", "CLUSTER/", "TABLE", "STEP/PH", "PROGRESS", "ETA"}) {
+             {"ID", "STATE", "CLUST", "TABLE", "STEP/PHASE", "PROGRESS", "ETA"}) {
             EXPECT_THAT(titles, HasSubstr(title)) << columns;
         }
         const bool wide = columns == 200;

@@ -138,6 +138,9 @@ TEST_F(Commands, RetrySendsWhatTheApiRefused) {
 TEST_F(Commands, RetrySaysWhatToDoWhereItHelpsNothing) {
     api.add(1, 3);
     run();
+    const auto busy = supervisor->command("retry", {{"id", 1}});
+    ASSERT_FALSE(busy.ok());
+    EXPECT_NE(busy.error().message.find("attempt 1 is at work"), std::string::npos);
     FakeWorkers::end(worker(1), "error", "died");
     run();
     ASSERT_EQ(api_status(1), 13);

@@ -4,12 +4,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <thread>
-
 #include "common/file.h"
 #include "common/unique_fd.h"
 #include "supervisor/metrics/exposition.h"
 #include "supervisor/metrics/metrics_server.h"
+#include "tests/unit/supervisor/loop_thread.h"
 
 namespace shift {
 namespace {
@@ -41,29 +40,14 @@ TEST(Exposition, BucketsAreCumulative) {
 }
 
 // A server on a loop of its own.
-class MetricsServerTest : public ::testing::Test {
+class MetricsServerTest : public LoopThread<MetricsServer> {
   protected:
-    MetricsServerTest() {
-        uv_loop_init(&loop_);
-        uv_async_init(&loop_, &stop_, [](uv_async_t* async) { uv_stop(async->loop); });
-    }
-    ~MetricsServerTest() override {
-        if (thread_.joinable()) {
-            uv_async_send(&stop_);
-            thread_.join();
-        }
-        server_.reset();
-        uv_close(reinterpret_cast<uv_handle_t*>(&stop_), nullptr);
-        uv_run(&loop_, UV_RUN_DEFAULT);
-        EXPECT_EQ(uv_loop_close(&loop_), 0);
-    }
     Status listen(const std::string& address) {
         auto server = MetricsServer::listen(loop_, address, [] { return std::string("up 1\n"); });
         if (!server.ok()) {
             return std::move(server).error();
         }
-        server_ = *std::move(server);
-        thread_ = std::thread([this] { uv_run(&loop_, UV_RUN_DEFAULT); });
+        run(*std::move(server));
         return Ok{};
     }
     // What the server says to `request`, until it hangs up.
@@ -85,11 +69,6 @@ class MetricsServerTest : public ::testing::Test {
             text.append(buffer, static_cast<std::size_t>(got));
         }
     }
-
-    uv_loop_t loop_;
-    uv_async_t stop_;
-    std::unique_ptr<MetricsServer> server_;
-    std::thread thread_;
 };
 
 TEST_F(MetricsServerTest, AnswersAScrape) {
