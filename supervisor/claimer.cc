@@ -385,6 +385,7 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
     apply_overrides(record.seen);
     record.step = step;
     record.tries = 0;
+    record.next_try = {};
     record.release = false;
     entry.claim_tries = 0;
     entry.wait_until = {};
