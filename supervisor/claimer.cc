@@ -723,8 +723,9 @@ void Claimer::on_takeover_read(Entry& entry, const ApiAnswer& answer) {
             poll_due_ = {};
             return;
         case TakeoverVerdict::kNotOurs:
-            let_go(entry, fmt::format("not taken over: status {}, run_host '{}'", shown->status,
-                                      shown->run_host));
+            let_go(entry,
+                   fmt::format("not taken over, it has moved since: status {}, run_host '{}'",
+                               shown->status, shown->run_host));
             return;
     }
 }
