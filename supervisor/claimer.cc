@@ -385,6 +385,7 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
     apply_overrides(record.seen);
     record.step = step;
     record.tries = 0;
+    record.next_try = {};
     record.release = false;
     entry.claim_tries = 0;
     entry.wait_until = {};
@@ -722,8 +723,9 @@ void Claimer::on_takeover_read(Entry& entry, const ApiAnswer& answer) {
             poll_due_ = {};
             return;
         case TakeoverVerdict::kNotOurs:
-            let_go(entry, fmt::format("not taken over: status {}, run_host '{}'", shown->status,
-                                      shown->run_host));
+            let_go(entry,
+                   fmt::format("not taken over, it has moved since: status {}, run_host '{}'",
+                               shown->status, shown->run_host));
             return;
     }
 }

@@ -193,7 +193,10 @@ bool Courier::hand_on_may_start(Entry& entry) {
 
 void Courier::deliver_now(Entry& entry) {
     for (OwedCall& call : entry.calls) {
-        call.next_try = {};
+        if (call.state == CallState::kPending && call.next_try != WallTime{}) {
+            call.next_try = {};
+            registry_.save_call(call);
+        }
     }
     entry.call_due.clear();
     entry.report_held_until = {};

@@ -241,6 +241,7 @@ Result<Json> Supervisor::retry(MigrationId id, const Json& by) {
         entry->record.next_try = {};
         entry->wait_until = {};
         registry_.set_reason(*entry, "");
+        registry_.touch(*entry);
     }
     registry_.commit();
     return to_json(answers_.why_of(*entry), id);

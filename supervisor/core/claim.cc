@@ -94,8 +94,11 @@ TakeoverVerdict judge_takeover(const Migration& shown, const MigrationRecord& re
     if (shown.run_host == run_host) {
         return shown.staged ? TakeoverVerdict::kOursStaged : TakeoverVerdict::kOurs;
     }
-    return shown.run_host == record.seen.run_host ? TakeoverVerdict::kPinIt
-                                                  : TakeoverVerdict::kNotOurs;
+    // The order may be old when it comes to this (we died, the API was away). Whatever its host or
+    // people have done since raised lock_version.
+    const bool as_ordered =
+        shown.run_host == record.seen.run_host && shown.lock_version == record.listed_lock_version;
+    return as_ordered ? TakeoverVerdict::kPinIt : TakeoverVerdict::kNotOurs;
 }
 
 Migration payload_of_claim(const Migration& listed, const Migration& answer) {

@@ -121,7 +121,8 @@ std::int64_t Checks::on_call(const Host& host, const ApiRequest& request) {
     }
     const auto kind = kind_of(request);
     if (!kind) {
-        if (state != ClaimState::kPinning && state != ClaimState::kContesting) {
+        if (state != ClaimState::kPinning && state != ClaimState::kContesting &&
+            state != ClaimState::kTakingOver) {
             violation("intent",
                       fmt::format("{} (a pin) in state {}", what, claim_state_name(state)));
         }
@@ -316,7 +317,16 @@ void Checks::on_api_change(const testing::ApiModel::Change& change) {
     const bool is_ours = pin.empty() || pin == host->name();
     // Without pins at unstage a pin can meet another one; the hosts sort it out by reading.
     const bool contests = change.by == "update" && !is_report && world_.profile.rails;
-    if (!is_ours && change.by != "unstage" && !contests &&
+    const auto record = host->disk().migrations.find(id);
+    const bool takes_over = change.by == "update" && !is_report &&
+                            record != host->disk().migrations.end() &&
+                            record->second.state == ClaimState::kTakingOver;
+    if (takes_over) {
+        claimants_[id] = host;
+        taken_over_.insert(id);
+        log_dropped_.insert(id);  // what its old host had not told yet is gone with it
+    }
+    if (!is_ours && change.by != "unstage" && !contests && !takes_over &&
         !(change.by == "update" && caller.late)) {
         violation("pinned", fmt::format("{} does {} to migration {}, pinned to {}", host->name(),
                                         change.by, id, pin));

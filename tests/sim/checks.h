@@ -56,7 +56,8 @@ class Checks {
 
     // A worker said `failed`: the migration may end so.
     void worker_failed(MigrationId id) { failed_.insert(id); }
-    void deleted(MigrationId id) { deleted_.insert(id); }
+    // The state of its copy may be on the dead host alone.
+    bool was_taken_over(MigrationId id) const { return taken_over_.contains(id); }
 
     // Whether every migration has come to its end and nobody has anything left to do.
     bool all_is_done() const;
@@ -88,7 +89,7 @@ class Checks {
     std::map<MigrationId, Pin> pins_;
     std::map<MigrationId, const Host*> claimants_;  // whose unstage was done last
     std::set<MigrationId> failed_;
-    std::set<MigrationId> deleted_;
+    std::set<MigrationId> taken_over_;
     std::set<MigrationId> log_dropped_;
 };
 

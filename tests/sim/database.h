@@ -47,6 +47,7 @@ class Database {
 
     // GET_LOCK of a table. `owner` is a connection: nobody else's for ever, never 0.
     bool lock(const std::string& table, std::int64_t owner);
+    bool is_locked(const std::string& table) const { return locks_.contains(table); }
     bool holds(const std::string& table, std::int64_t owner) const;
     // The connection is gone; the server notices after a while.
     void hang_up(std::int64_t owner, Millis noticed_after);

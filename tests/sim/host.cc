@@ -175,6 +175,7 @@ void Host::heal() {
     next_commit_ = MemoryJournalFaults::Commit::kGood;
     journal_faults_.disk_full = false;
     stop_file_ = false;
+    cut_off_ = false;
     clock_.set_right();
     start_daemon();
 }

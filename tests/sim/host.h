@@ -58,6 +58,9 @@ class Host {
     void jump_clock(Millis by);
     void fail_journal(bool kept, Millis disk_full_for);
     void command(const std::string& name, const Json& args);
+    void set_cut_off(bool cut_off) { cut_off_ = cut_off; }
+    bool cut_off() const { return cut_off_; }
+    bool powered() const { return powered_; }
     void set_stop_file(bool exists) { stop_file_ = exists; }
     bool stop_file() const { return stop_file_; }
     // Faults end: what is down is started, the stop file goes.
@@ -109,6 +112,7 @@ class Host {
     int effects_left_ = 0;
     int boots_ = 1;
     bool stop_file_ = false;
+    bool cut_off_ = false;
     std::map<MigrationId, Files> files_;
     std::map<std::int64_t, std::unique_ptr<Worker>> attempts_;
 };

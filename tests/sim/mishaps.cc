@@ -16,6 +16,7 @@ void Mishaps::begin() {
     plan(p.api_stall, &Mishaps::api_stall);
     plan(p.database_outage, &Mishaps::database_outage);
     plan(p.drain, &Mishaps::drain);
+    plan(p.cut_off, &Mishaps::cut_off);
 }
 
 void Mishaps::end() {
@@ -105,6 +106,13 @@ void Mishaps::database_outage() {
     world_.trace.note("world", "database down");
     world_.database.go_down();
     world_.events.after(world_.random.millis(500, 60'000), [this] { world_.database.come_up(); });
+}
+
+void Mishaps::cut_off() {
+    Host& host = some_host();
+    world_.trace.note(host.name(), "cut off");
+    host.set_cut_off(true);
+    world_.events.after(world_.random.millis(1'000, 90'000), [&host] { host.set_cut_off(false); });
 }
 
 void Mishaps::drain() {

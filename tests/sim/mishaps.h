@@ -28,6 +28,7 @@ class Mishaps {
     void api_stall();
     void database_outage();
     void drain();
+    void cut_off();
 
     World& world_;
     bool over_ = false;

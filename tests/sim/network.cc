@@ -94,6 +94,9 @@ Network::Fate Network::fate_in_outage() const {
 }
 
 Network::Fate Network::draw_fate(const ApiRequest& request) const {
+    if (host_.cut_off()) {
+        return {.name = "cut off", .delivered = false, .times_out = true};
+    }
     if (world_.outage != World::Outage::kNone) {
         return fate_in_outage();
     }

@@ -70,6 +70,13 @@ void People::act() {
     if (world_.events.now() < world_.api_stalled_until) {
         return;  // their calls wait like everybody's
     }
+    decide();
+    if (world_.random.chance(world_.profile.retry)) {
+        retry();
+    }
+    if (world_.random.chance(world_.profile.takeover)) {
+        take_over();
+    }
     if (to_file_ > 0 && world_.random.chance(0.5)) {
         file();
     }
@@ -79,6 +86,55 @@ void People::act() {
         }
     } else {
         act_on(world_.random.pick(filed_));
+    }
+}
+
+// They look into the table, then say what became of the final insert.
+void People::decide() {
+    for (const auto& host : world_.hosts) {
+        std::vector<MigrationId> open;
+        if (host->daemon() != nullptr) {
+            for (const auto& [id, entry] : host->daemon()->registry().entries()) {
+                if (entry->record.state == ClaimState::kDeciding) {
+                    open.push_back(id);
+                }
+            }
+        }
+        for (const MigrationId id : open) {
+            const bool done = world_.database.of(id).inserts > 0;
+            world_.trace.note("people", "decide", id, done ? "done" : "run-again");
+            host->command("final-insert", {{"id", id}, {"decision", done ? "done" : "run-again"}});
+        }
+    }
+}
+
+void People::retry() {
+    const auto& host = world_.random.pick(world_.hosts);
+    host->command("retry", {{"id", world_.random.pick(filed_)}});
+}
+
+// What is pinned to a host without power goes to one that lives, when the table's lock is free. Not
+// when the table may be changed already: that its worker would have to find out on the server.
+void People::take_over() {
+    const auto& dead = world_.random.pick(world_.hosts);
+    const auto& heir = world_.random.pick(world_.hosts);
+    if (dead->powered() || heir->daemon() == nullptr) {
+        return;
+    }
+    for (const MigrationId id : filed_) {
+        if (!world_.api.has(id) || world_.api.text(id, "run_host") != dead->name()) {
+            continue;
+        }
+        const Database::Change& table = world_.database.of(id);
+        if (table.changed() || table.statement || world_.database.is_locked(table.table) ||
+            heir->daemon() == nullptr) {
+            continue;
+        }
+        world_.trace.note("people", "take over", id, heir->name());
+        Json listed = world_.api.get(id);
+        listed.erase("_claim");
+        listed.erase("_updated");
+        heir->command("takeover", {{"migration", std::move(listed)}});
     }
 }
 

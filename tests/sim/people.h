@@ -25,6 +25,9 @@ class People {
     void act_on(MigrationId id);
     void ask(const std::string& action, MigrationId id, Json extra = Json::object());
     void schedule();
+    void decide();
+    void retry();
+    void take_over();
 
     World& world_;
     int to_file_ = 0;

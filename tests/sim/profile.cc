@@ -34,6 +34,7 @@ Profile Profile::draw(Random& random) {
     p.api_stall = every(random, 0.25, 30, 200);
     p.database_outage = every(random, 0.25, 60, 300);
     p.drain = every(random, 0.3, 40, 200);
+    p.cut_off = every(random, 0.2, 30, 200);
     p.spawn_fails = rate(random, 0.2, 10, 200);
     p.step_fails = rate(random, 0.3, 5, 60);
     p.step_retries = rate(random, 0.4, 10, 250);
@@ -44,6 +45,8 @@ Profile Profile::draw(Random& random) {
     p.cancel = rate(random, 0.5, 10, 200);
     p.pause = rate(random, 0.5, 10, 250);
     p.remove = rate(random, 0.2, 5, 50);
+    p.retry = rate(random, 0.3, 10, 100);
+    p.takeover = rate(random, 0.5, 50, 500);
     p.rails = random.chance(0.35);
     if (random.chance(0.1)) {  // a network in which hardly anything is certain
         p.lost_after = rate(random, 1, 150, 400);

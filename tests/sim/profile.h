@@ -29,6 +29,7 @@ struct Profile {
     Millis api_stall{0};
     Millis database_outage{0};
     Millis drain{0};
+    Millis cut_off{0};  // one host from the API
 
     // Workers: probabilities per attempt.
     double spawn_fails = 0;
@@ -42,6 +43,8 @@ struct Profile {
     double cancel = 0;     // of these acts
     double pause = 0;
     double remove = 0;
+    double retry = 0;     // `retry` of what waits
+    double takeover = 0;  // of a host without power, by another one
 
     bool rails = false;  // an API that knows neither claim_id nor pinning at unstage
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kSeeds = 2'000;
 constexpr int kSeedsFull = 50'000;
-constexpr std::uint64_t kSeedsPlanted = 400;
+constexpr std::uint64_t kSeedsPlanted = 1'000;
 
 std::uint64_t first_seed() {
     const char* given = std::getenv("SHIFT_SEED");

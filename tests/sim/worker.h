@@ -58,6 +58,7 @@ class Worker {
         bool ddl = false;
         bool ddl_happened = false;
         bool no_return = false;
+        bool insert_intended = false;
         bool insert_prepared = false;
         bool insert_done = false;
     };
@@ -84,6 +85,7 @@ class Worker {
     Script<Verdict> finish_changed();
     Script<Verdict> finish_late();
     Script<Maybe> final_insert();
+    Script<Maybe> plain_insert();
     Script<Maybe> take_lock();
     Script<Maybe> end_old_statement(bool kill);
     Script<bool> stop_engine();

@@ -161,6 +161,17 @@ TEST_F(Takeover, OfWhatAThirdHostTookMeanwhileEndsThere) {
     EXPECT_EQ(status_of(1)["state"], "let go");
 }
 
+TEST_F(Takeover, OrderedBeforeItsHostCameBackIsNotCarriedOut) {
+    add_of_dead_host(3, false);
+    ASSERT_TRUE(take_over().ok());
+    restart();  // so the order waits
+    api.model.set(1, {{"copy_percentage", 12}});
+    run(60);
+    EXPECT_EQ(workers.of(1), nullptr);
+    EXPECT_EQ(api.at(1)["run_host"], "them");
+    EXPECT_EQ(status_of(1)["state"], "let go");
+}
+
 TEST_F(Takeover, LosesAgainstAPinWrittenAfterOurs) {
     add_of_dead_host(3, false);
     ASSERT_TRUE(take_over().ok());
