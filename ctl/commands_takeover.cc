@@ -11,8 +11,10 @@
 #include <chrono>
 #include <iostream>
 #include <map>
+#include <optional>
 
 #include "common/ddl.h"
+#include "common/host_port.h"
 #include "common/worker_program.h"
 #include "ctl/render/text.h"
 
@@ -77,6 +79,7 @@ class Takeover {
     ApiClient api_;
     std::string socket_;
     std::string worker_;
+    std::optional<HostPort> server_;  // --server
     std::vector<Candidate> candidates_;
     MigrationId highest_known_ = 0;
     std::map<std::string, std::pair<std::string, int>> servers_;  // of clusters seen here
@@ -132,9 +135,9 @@ void Takeover::locate(Candidate& candidate) {
         migration.host = known->second.first;
         migration.port = known->second.second;
     }
-    if (const std::size_t colon = options_.server.rfind(':'); colon != std::string::npos) {
-        migration.host = options_.server.substr(0, colon);
-        migration.port = std::atoi(options_.server.c_str() + colon + 1);
+    if (server_) {
+        migration.host = server_->host;
+        migration.port = server_->port;
     }
     candidate.raw["host"] = migration.host;
     candidate.raw["port"] = migration.port;
@@ -326,6 +329,13 @@ bool Takeover::take(const Candidate& candidate) {
 }
 
 int Takeover::run() {
+    if (!options_.server.empty()) {
+        auto server = parse_host_port(options_.server);
+        if (!server.ok()) {
+            return Session::fail(kExitUsage, "takeover: --server: " + server.error().message);
+        }
+        server_ = *std::move(server);
+    }
     if (Status status = find(); !status.ok()) {
         if (status.error().code == Errc::kInvalidArgument) {
             return Session::fail(kExitFailed, "takeover: " + status.error().message);

@@ -110,9 +110,13 @@ CREATE INDEX outbox_told ON outbox(created_at) WHERE state = 'done' AND lane = '
 
 }  // namespace
 
+int journal_version() {
+    return 2;
+}
+
 std::vector<SchemaStep> schema_steps(int from) {
     if (from == 0) {
-        return {{kJournalVersion, kTables}};
+        return {{journal_version(), kTables}};
     }
     std::vector<SchemaStep> steps;
     for (const SchemaStep& step : {SchemaStep{2, kOneToTwo}}) {

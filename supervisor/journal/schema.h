@@ -6,7 +6,8 @@ namespace shift {
 
 // Version of the journal's schema (PRAGMA user_version). docs/journal-format.md is its manual.
 // 1 - the first. 2 - migration.reason_code, indexes for retention, v_migrations and v_attempts.
-inline constexpr int kJournalVersion = 2;
+// A function, so that tests can link a program of the release to come (tests/next).
+int journal_version();
 
 // One change of the schema; every journal is brought up to date by the steps it lacks.
 struct SchemaStep {

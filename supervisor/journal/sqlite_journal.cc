@@ -148,13 +148,13 @@ Status SqliteJournal::prepare_schema() {
         }
     }
     ASSIGN_OR_RETURN(const int version, user_version());
-    if (version > kJournalVersion) {
+    if (version > journal_version()) {
         return Error{Errc::kInvalidArgument,
                      fmt::format("journal {} has version {}, this daemon knows up to {}: install "
                                  "the newer shift-supervisor again",
-                                 path_, version, kJournalVersion)};
+                                 path_, version, journal_version())};
     }
-    if (version < kJournalVersion) {
+    if (version < journal_version()) {
         return upgrade(version);
     }
     return Ok{};
@@ -167,7 +167,7 @@ Status SqliteJournal::upgrade(int version) {
         RETURN_IF_ERROR(execute(step.sql));
     }
     RETURN_IF_ERROR(execute(kJournalViews));
-    return execute(fmt::format("PRAGMA user_version={}; COMMIT", kJournalVersion).c_str());
+    return execute(fmt::format("PRAGMA user_version={}; COMMIT", journal_version()).c_str());
 }
 
 Result<sqlite3_stmt*> SqliteJournal::statement(const char* sql) {

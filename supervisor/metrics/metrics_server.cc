@@ -5,10 +5,10 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 #include <vector>
 
+#include "common/host_port.h"
 #include "supervisor/loop/uv_send.h"
 #include "supervisor/metrics/exposition.h"
 
@@ -61,18 +61,12 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::listen(uv_loop_t& loop,
 }
 
 Status MetricsServer::bind(const std::string& address) {
-    const std::size_t colon = address.rfind(':');
-    std::string host = colon == std::string::npos ? "127.0.0.1" : address.substr(0, colon);
-    int port = -1;
-    const char* end_of_text = address.data() + address.size();
-    const char* digits = address.data() + (colon == std::string::npos ? 0 : colon + 1);
-    const auto [end, error] = std::from_chars(digits, end_of_text, port);
-    if (error != std::errc{} || end != end_of_text || port < 0 || port > 65535) {
+    const bool port_alone = address.find(':') == std::string::npos;
+    const auto parsed = parse_host_port(port_alone ? "127.0.0.1:" + address : address);
+    if (!parsed.ok()) {
         return no_address(address);
     }
-    if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-        host = host.substr(1, host.size() - 2);
-    }
+    const auto& [host, port] = *parsed;
     sockaddr_storage where{};
     auto* four = reinterpret_cast<sockaddr_in*>(&where);
     auto* six = reinterpret_cast<sockaddr_in6*>(&where);

@@ -91,7 +91,7 @@ class JournalFaults : public ::testing::Test {
         }
         const auto setting = contents->settings.find("turn");
         const int number =
-            setting == contents->settings.end() ? 0 : std::atoi(setting->second.c_str());
+            setting == contents->settings.end() ? 0 : std::stoi(setting->second);
         const auto size = static_cast<std::size_t>(number);
         EXPECT_EQ(contents->migrations.size(), number == 0 ? 0U : 1U);
         if (number > 0 && !contents->migrations.empty()) {

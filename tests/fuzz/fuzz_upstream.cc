@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         (void)parse_custom_options(migration->custom_options);
         MigrationRecord record;
         record.seen = *migration;
-        (void)judge_claim(*migration, record, "us");
+        (void)judge_claim(*migration, "us");
         (void)judge_pin(*migration, record, "us");
         (void)payload_of_claim(record.seen, *migration);
     }
