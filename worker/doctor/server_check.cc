@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 #include <mysql.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <ctime>
@@ -17,6 +18,7 @@
 #include "common/ddl.h"
 #include "common/file.h"
 #include "common/mysql_option_file.h"
+#include "common/unique_fd.h"
 #include "worker/doctor/rights_check.h"
 #include "worker/mysql/errors.h"
 #include "worker/mysql/inspect.h"
@@ -303,33 +305,17 @@ class ServerCheck {
     std::map<std::string, std::string> variables_;
 };
 
-// The option file of the configuration's own user, in a folder that goes with this object.
-class Credentials {
-  public:
-    static Result<Credentials> lay_down(const Config& config) {
-        Credentials credentials;
-        std::string folder = "/tmp/shift-check-XXXXXX";
-        if (::mkdtemp(folder.data()) == nullptr) {
-            return Error{Errc::kIo, fmt::format("{}: {}", folder, std::strerror(errno)), errno};
-        }
-        credentials.folder_ = folder;
-        RETURN_IF_ERROR(write_file_atomic(credentials.file(), mysql_option_file(config), 0600));
-        return credentials;
+// The option file of the configuration's own user, in memory: nothing is left of it, however we
+// end.
+Result<UniqueFd> lay_down_credentials(const Config& config) {
+    UniqueFd fd(::memfd_create("credentials", MFD_CLOEXEC));
+    // The client library does not read a file that others may write.
+    if (!fd || ::fchmod(fd.get(), 0600) != 0) {
+        return Error{Errc::kIo, fmt::format("memfd: {}", std::strerror(errno)), errno};
     }
-    Credentials(Credentials&& other) noexcept : folder_(std::exchange(other.folder_, "")) {}
-    Credentials& operator=(Credentials&&) = delete;
-    ~Credentials() {
-        if (!folder_.empty()) {
-            (void)remove_file(file());
-            (void)::rmdir(folder_.c_str());
-        }
-    }
-    std::string file() const { return folder_ + "/credentials.cnf"; }
-
-  private:
-    Credentials() = default;
-    std::string folder_;
-};
+    RETURN_IF_ERROR(write_all(fd.get(), mysql_option_file(config), "credentials"));
+    return fd;
+}
 
 }  // namespace
 
@@ -366,12 +352,11 @@ Result<ServerToCheck> parse_server_to_check(const std::string& text) {
 
 Status check_servers(const Config& config, const std::vector<ServerToCheck>& servers,
                      const std::function<void(const Json& finding)>& tell) {
-    std::optional<Credentials> credentials;
+    UniqueFd credentials;
     std::string worker_file = config.mysql_defaults_file;
     if (!config.mysql_user.empty()) {
-        ASSIGN_OR_RETURN(Credentials laid, Credentials::lay_down(config));
-        credentials.emplace(std::move(laid));
-        worker_file = credentials->file();
+        ASSIGN_OR_RETURN(credentials, lay_down_credentials(config));
+        worker_file = fmt::format("/proc/self/fd/{}", credentials.get());
     }
     const bool own_for_tool =
         !config.mysql_defaults_file.empty() && path_exists(config.mysql_defaults_file);
