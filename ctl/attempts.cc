@@ -9,7 +9,7 @@ namespace shift::ctl {
 namespace {
 
 constexpr std::size_t kJobBytesMax = std::size_t{64} * 1024 * 1024;
-constexpr int kWorkerTimeoutMs = 5'000;
+constexpr int kWorkerTimeoutMs = 2'000;
 
 void take_event(OpenAttempt& attempt, const Json& event) {
     const std::string kind = string_or(event, "event", "");

@@ -34,7 +34,7 @@ Result<std::vector<OpenAttempt>> open_attempts(const Config& config, bool ended)
 // Looks anew at whether it lives and what it says.
 void refresh(OpenAttempt& attempt);
 
-// One command over worker.sock; the answer after the greeting. Blocks: five seconds at most.
+// One command over worker.sock; the answer after the greeting. Blocks: two seconds at most.
 // Errors: kUnavailable - nobody listens there; kDeadline - no answer.
 Result<Json> ask_worker(const OpenAttempt& attempt, const Json& command);
 

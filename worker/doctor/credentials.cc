@@ -1,12 +1,11 @@
 #include "worker/doctor/credentials.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <utility>
 
 #include "common/file.h"
 #include "common/mysql_option_file.h"
@@ -19,24 +18,15 @@ Result<Credentials> Credentials::lay_down(const Config& config) {
     if (config.mysql_user.empty()) {
         return credentials;
     }
-    std::string folder = "/tmp/shift-check-XXXXXX";
-    if (::mkdtemp(folder.data()) == nullptr) {
-        return Error{Errc::kIo, fmt::format("{}: {}", folder, std::strerror(errno)), errno};
+    credentials.fd_ = UniqueFd(::memfd_create("credentials", MFD_CLOEXEC));
+    // The client library does not read a file that others may write.
+    if (!credentials.fd_ || ::fchmod(credentials.fd_.get(), 0600) != 0) {
+        return Error{Errc::kIo, fmt::format("memfd: {}", std::strerror(errno)), errno};
     }
-    credentials.folder_ = folder;
-    credentials.file_ = folder + "/credentials.cnf";
-    RETURN_IF_ERROR(write_file_atomic(credentials.file_, mysql_option_file(config), 0600));
+    RETURN_IF_ERROR(
+        write_all(credentials.fd_.get(), mysql_option_file(config), "credentials"));
+    credentials.file_ = fmt::format("/proc/self/fd/{}", credentials.fd_.get());
     return credentials;
-}
-
-Credentials::Credentials(Credentials&& other) noexcept
-    : folder_(std::exchange(other.folder_, "")), file_(std::move(other.file_)) {}
-
-Credentials::~Credentials() {
-    if (!folder_.empty()) {
-        (void)remove_file(file_);
-        (void)::rmdir(folder_.c_str());
-    }
 }
 
 }  // namespace shift

@@ -2,12 +2,9 @@
 
 #include <fmt/format.h>
 #include <mysql.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <cstring>
 #include <ctime>
 #include <map>
@@ -16,6 +13,7 @@
 
 #include "common/ddl.h"
 #include "common/file.h"
+#include "common/host_port.h"
 #include "worker/doctor/credentials.h"
 #include "worker/doctor/rights_check.h"
 #include "worker/mysql/errors.h"
@@ -310,21 +308,12 @@ Result<ServerToCheck> parse_server_to_check(const std::string& text) {
                       fmt::format("server '{}': write HOST:PORT or HOST:PORT/DATABASE,...", text)};
     ServerToCheck server;
     const std::size_t slash = text.find('/');
-    const std::string address = text.substr(0, slash);
-    const std::size_t colon = address.rfind(':');
-    if (colon == std::string::npos || colon == 0) {
+    auto parsed = parse_host_port(text.substr(0, slash));
+    if (!parsed.ok() || parsed->host.empty() || parsed->port == 0) {
         return wrong;
     }
-    server.host = address.substr(0, colon);
-    if (server.host.front() == '[' && server.host.back() == ']') {
-        server.host = server.host.substr(1, server.host.size() - 2);
-    }
-    const char* end_of_address = address.data() + address.size();
-    const auto [end, error] =
-        std::from_chars(address.data() + colon + 1, end_of_address, server.port);
-    if (error != std::errc{} || end != end_of_address || server.port < 1 || server.port > 65535) {
-        return wrong;
-    }
+    server.host = std::move(parsed->host);
+    server.port = parsed->port;
     std::string names = slash == std::string::npos ? "" : text.substr(slash + 1);
     while (!names.empty()) {
         const std::size_t comma = names.find(',');

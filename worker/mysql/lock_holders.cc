@@ -16,6 +16,11 @@ std::string number_list(const std::vector<std::uint64_t>& numbers) {
     return numbers.empty() ? "0" : fmt::format("{}", fmt::join(numbers, ","));
 }
 
+bool is_name_character(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
+           static_cast<unsigned char>(c) >= 0x80;
+}
+
 std::int64_t number_of(const std::optional<std::string>& text) {
     return text ? std::strtoll(text->c_str(), nullptr, 10) : 0;
 }
@@ -50,6 +55,20 @@ std::optional<std::vector<std::uint64_t>> listed_holders(Connection& connection,
         return threads;
     }
     return std::nullopt;
+}
+
+// Whether a statement has this word in it: "t" is not in "FROM orders_t WHERE total".
+bool mentions_table(std::string_view statement, std::string_view table) {
+    const auto is_edge = [&](std::size_t at) {
+        return at >= statement.size() || !is_name_character(statement[at]);
+    };
+    for (std::size_t at = statement.find(table); at != std::string_view::npos;
+         at = statement.find(table, at + 1)) {
+        if ((at == 0 || is_edge(at - 1)) && is_edge(at + table.size())) {
+            return true;
+        }
+    }
+    return false;
 }
 
 // The last statement of an idle session, where the server keeps it.
@@ -90,13 +109,9 @@ Result<std::vector<TableLockHolder>> table_lock_holders(Connection& connection,
                                                         const std::string& table,
                                                         const std::vector<std::uint64_t>& own) {
     const auto listed = listed_holders(connection, database, table);
-    // LOCATE and not LIKE: names may hold wildcards.
     const std::string condition =
         listed ? fmt::format("p.ID IN ({})", number_list(*listed))
-               : fmt::format(
-                     "(LOCATE({0}, p.INFO) OR (p.COMMAND='Sleep' AND x.trx_started IS NOT "
-                     "NULL))",
-                     connection.quote(table));
+               : std::string("(p.INFO IS NOT NULL OR x.trx_started IS NOT NULL)");
     ASSIGN_OR_RETURN(
         const auto rows,
         connection.query(sessions_query(fmt::format("{} AND p.ID NOT IN ({},{})", condition,
@@ -104,6 +119,9 @@ Result<std::vector<TableLockHolder>> table_lock_holders(Connection& connection,
     std::vector<TableLockHolder> holders;
     for (const Row& row : rows) {
         TableLockHolder holder = holder_of(row, listed.has_value());
+        if (!listed && !holder.is_idle && !mentions_table(holder.statement, table)) {
+            continue;
+        }
         if (holder.statement.empty()) {
             holder.statement = last_statement(connection, holder.thread_id);
         }
@@ -127,10 +145,6 @@ std::string to_text(const TableLockHolder& holder) {
 
 std::string masked_statement(std::string_view sql, std::size_t bytes_max) {
     std::string out;
-    const auto is_word = [](char c) {
-        return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
-               static_cast<unsigned char>(c) >= 0x80;
-    };
     for (std::size_t at = 0; at < sql.size() && out.size() <= bytes_max;) {
         const char c = sql[at];
         if (c == '\'' || c == '"') {
@@ -144,9 +158,9 @@ std::string masked_statement(std::string_view sql, std::size_t bytes_max) {
             const std::size_t size = end == std::string_view::npos ? sql.size() : end - at + 1;
             out += sql.substr(at, size);
             at += size;
-        } else if (is_word(c)) {
+        } else if (is_name_character(c)) {
             const std::size_t begin = at;
-            while (at < sql.size() && is_word(sql[at])) {
+            while (at < sql.size() && is_name_character(sql[at])) {
                 ++at;
             }
             const bool is_number = std::isdigit(static_cast<unsigned char>(c)) != 0;
