@@ -4,11 +4,11 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <charconv>
 #include <functional>
 #include <map>
 
 #include "common/file.h"
+#include "common/host_port.h"
 #include "common/text.h"
 
 namespace shift::api {
@@ -161,14 +161,12 @@ Status split_listen(ApiConfig& config) {
     if (colon == std::string::npos || bare_ipv6 || listen.ends_with(']')) {
         return Ok{};
     }
-    int port = -1;
-    const char* end = listen.data() + listen.size();
-    const auto [stop, error] = std::from_chars(listen.data() + colon + 1, end, port);
-    if (error != std::errc{} || stop != end || port < 0 || port > kPortMax) {
+    auto parsed = parse_host_port(listen);
+    if (!parsed.ok()) {
         return wrong(fmt::format("listen: expected ADDRESS or ADDRESS:PORT, not {}", listen));
     }
-    config.port = port;
-    config.listen = listen.substr(0, colon);
+    config.port = parsed->port;
+    config.listen = std::move(parsed->host);
     return Ok{};
 }
 

@@ -158,7 +158,9 @@ bool is_running_status(std::int64_t status) {
 }
 
 bool unstage(MigrationRow& row, const Claim& claim, const std::string& now) {
-    if (!row.staged) {
+    const bool pinned_elsewhere = row.run_host && !row.run_host->empty() && claim.run_host &&
+                                  *row.run_host != *claim.run_host;
+    if (!row.staged || pinned_elsewhere) {
         return false;
     }
     row.staged = false;

@@ -123,7 +123,9 @@ struct Claim {
     std::optional<std::string> run_host;
 };
 
-// A runner takes the next step. Not staged: false.
+// A runner takes the next step. False: not staged, or pinned to another host than the one that asks
+// (it may have listed the migration before it was pinned). The original's runners do not say who
+// they are and are not refused.
 bool unstage(MigrationRow& row, const Claim& claim, const std::string& now);
 // The claim named by `claim_id` is the row's current one: a repeat of that unstage is answered as
 // the first time.

@@ -248,6 +248,9 @@ Answer Server::Impl::api_endpoint(const std::string& method, std::string_view re
                                     {"PATCH", &Service::update},
                                     {"DELETE", &Service::destroy}};
     const bool get = method == "GET" || method == "HEAD";
+    if (rest.empty() && get && params.text("run_host")) {
+        return service.of_run_host(params);
+    }
     if (rest.empty()) {
         return method == "POST" ? service.create(params) : plain_error(404, "Not found.");
     }

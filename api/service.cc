@@ -233,6 +233,26 @@ Answer Service::staged() {
     return {200, std::move(list)};
 }
 
+Answer Service::of_run_host(const Params& params) {
+    const auto rows = store_.of_run_host(params.text("run_host").value_or(""));
+    if (!rows.ok()) {
+        return broken(log_, rows.error());
+    }
+    Json list = Json::array();
+    for (const MigrationRow& row : *rows) {
+        auto item = staged_item(row);
+        if (!item) {  // its table may be swapped already, or its server down
+            item = api::to_json(row);
+            if (const Cluster* cluster = config_.find_cluster(row.cluster_name)) {
+                (*item)["host"] = cluster->rw_host;
+                (*item)["port"] = cluster->port;
+            }
+        }
+        list.push_back(std::move(*item));
+    }
+    return {200, std::move(list)};
+}
+
 Answer Service::change_for_runner(const Params& params, const char* what, const Store::Step& step) {
     const auto changed = store_.change(params.to_i("id").value_or(0), what, step);
     if (!changed.ok()) {

@@ -32,6 +32,9 @@ class Service {
 
     // -- for runners: the migration bare, also when nothing was changed
     Answer staged();
+    // GET migrations?run_host=HOST, an addition to the original's protocol: what that host is to do
+    // or was doing, as `staged` shows it. For taking over from a host that is gone.
+    Answer of_run_host(const Params& params);
     Answer unstage(const Params& params);
     Answer next_step(const Params& params);
     Answer update(const Params& params);

@@ -437,6 +437,14 @@ Result<std::vector<MigrationRow>> Store::staged(int limit) {
     return rows(statement);
 }
 
+Result<std::vector<MigrationRow>> Store::of_run_host(const std::string& run_host) {
+    const std::lock_guard lock(mutex_);
+    Statement statement(*this, select_rows("WHERE run_host = ? AND status IN (0, 3, 5, 9, 11) "
+                                           "ORDER BY id"));
+    statement.bind(run_host);
+    return rows(statement);
+}
+
 Result<std::vector<MigrationRow>> Store::running_locked(const std::string& cluster) {
     Statement statement(*this, select_rows("WHERE cluster_name = ? AND status IN "
                                            "(3, 4, 5, 6, 11, 12, 13) ORDER BY id"));

@@ -74,6 +74,8 @@ class Store {
 
     // staged and a machine status, newest updated_at first.
     Result<std::vector<MigrationRow>> staged(int limit);
+    // In a machine status and pinned to that host, staged or not, by id.
+    Result<std::vector<MigrationRow>> of_run_host(const std::string& run_host);
     Result<std::vector<MigrationRow>> running_in_cluster(const std::string& cluster);
     // Per cluster the lowest id with this status and auto_run.
     Result<std::vector<MigrationRow>> first_with_auto_run(std::int64_t status);

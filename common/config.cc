@@ -181,6 +181,8 @@ const std::vector<Key>& keys() {
         {"state_dir", path(&C::state_dir)},
         {"run_host", text(&C::run_host)},
         {"control_socket", path(&C::control_socket)},
+        {"control_read_group", text(&C::control_read_group)},
+        {"control_write_group", text(&C::control_write_group)},
         {"rest_ca", path(&C::rest_ca)},
         {"rest_verify", boolean(&C::rest_verify)},
         {"rest_timeout", duration(&C::rest_timeout, kShort)},
@@ -198,6 +200,9 @@ const std::vector<Key>& keys() {
         {"direct_rows_max",
          integer<std::int64_t>(&C::direct_rows_max, 0, std::numeric_limits<std::int64_t>::max())},
         {"ddl_timeout", duration(&C::ddl_timeout, Millis{1000})},
+        {"journal_retention_days", integer<int>(&C::journal_retention_days, 0, 36'500)},
+        {"attempts_retention_days", integer<int>(&C::attempts_retention_days, 0, 36'500)},
+        {"metrics_listen", text(&C::metrics_listen)},
         {"worker_path", program(&C::worker_path)},
         {"log_level", choice(&C::log_level, {"debug", "info", "warn", "error"})},
     };
@@ -383,6 +388,7 @@ std::vector<std::string> not_reloadable(const Config& running, const Config& fre
     compare("state_dir", &Config::state_dir);
     compare("run_host", &Config::run_host);
     compare("control_socket", &Config::control_socket);
+    compare("metrics_listen", &Config::metrics_listen);
     return names;
 }
 

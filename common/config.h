@@ -46,6 +46,10 @@ struct Config {
     std::string state_dir;       // default LOG_DIR/supervisor-state
     std::string run_host;        // how we pin migrations; default the host's name
     std::string control_socket;  // default STATE_DIR/control.sock
+    // Groups whose members may look at the daemon, and steer it. One that does not exist is nobody:
+    // then root and the daemon's own user remain.
+    std::string control_read_group = "shift";
+    std::string control_write_group = "shift-admin";
     std::string rest_ca;
     bool rest_verify = true;
     Millis rest_timeout{30'000};
@@ -63,6 +67,9 @@ struct Config {
     int attempts_max = 5;              // tries of prepare, copy and direct steps before giving up
     std::int64_t direct_rows_max = 0;  // 0 = no limit
     Millis ddl_timeout{3'600'000};
+    int journal_retention_days = 90;   // finished migrations stay in the journal; 0 = for ever
+    int attempts_retention_days = 30;  // attempt directories and log_dir/id-N; 0 = for ever
+    std::string metrics_listen;        // "9812" (on 127.0.0.1), "10.0.0.7:9812"; "" = no metrics
     std::string worker_path;  // default: beside the daemon, else the installed libexec folder
     std::string log_level = "info";
 };

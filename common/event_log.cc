@@ -99,7 +99,7 @@ bool is_durable_event(const std::string& kind) {
 }
 
 namespace {
-constexpr std::array<std::pair<Outcome, const char*>, 9> kOutcomeNames = {{
+constexpr std::array<std::pair<Outcome, const char*>, 10> kOutcomeNames = {{
     {Outcome::kPrepared, "prepared"},
     {Outcome::kCopied, "copied"},
     {Outcome::kCompleted, "completed"},
@@ -109,6 +109,7 @@ constexpr std::array<std::pair<Outcome, const char*>, 9> kOutcomeNames = {{
     {Outcome::kFailed, "failed"},
     {Outcome::kError, "error"},
     {Outcome::kRetry, "retry"},
+    {Outcome::kUndecided, "undecided"},
 }};
 }  // namespace
 

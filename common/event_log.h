@@ -22,10 +22,12 @@ namespace shift {
 //   intent     what ...                               durable; written before the effect it names
 //   fact       what ...                               durable; the effect was seen
 //   no_return  what                                   durable; the swap / DDL has happened
-//   progress   percent rows rows_total rows_per_s eta_s phase throttle   (percent 0..100)
+//   progress   percent rows rows_total rows_per_s eta_s phase throttle throttle_code
+//              (percent 0..100; code: replica-lag load paused)
+//   waiting    code text evidence   what the step waits for (common/why.h); code "" = it goes on
 //   stats      when("start"|"end") table_rows table_size index_size      (bytes; null = view)
 //   note       level("info"|"warn"|"error") text      for people
-//   outcome    outcome(see Outcome) reason message retry_after_s          durable; the last line
+//   outcome    outcome(see Outcome) reason message retry_after_s evidence   durable; the last line
 //
 // Durable lines are fsynced before append() returns. `what` of intents and facts:
 //   shadow {db,table}  triggers {db,table,names[]}  trash {db,table}  swap {db,table,shadow,old}
@@ -39,6 +41,7 @@ inline constexpr const char* kIntent = "intent";
 inline constexpr const char* kFact = "fact";
 inline constexpr const char* kNoReturn = "no_return";
 inline constexpr const char* kProgress = "progress";
+inline constexpr const char* kWaiting = "waiting";
 inline constexpr const char* kStats = "stats";
 inline constexpr const char* kNote = "note";
 inline constexpr const char* kOutcome = "outcome";
@@ -58,6 +61,7 @@ enum class Outcome {
     kFailed,     // will never work, nothing of ours is left on the server  -> fail
     kError,      // copy broke off; can be resumed                    -> error
     kRetry,      // transient trouble: try this step again after a while
+    kUndecided,  // the table is changed, and whether the final insert was done only people can tell
 };
 const char* outcome_name(Outcome outcome);
 std::optional<Outcome> parse_outcome(const std::string& name);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 
 #include "common/text.h"
@@ -37,6 +38,18 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* data
     }
     sink->body.append(bytes, length);
     return length;
+}
+
+std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* data) noexcept {
+    const std::string_view line(bytes, size * count);
+    constexpr std::string_view kDate = "date:";
+    if (line.size() > kDate.size() && iequals_ascii(line.substr(0, kDate.size()), kDate)) {
+        const std::string text(trim(line.substr(kDate.size())));
+        if (const std::time_t time = curl_getdate(text.c_str(), nullptr); time >= 0) {
+            static_cast<HttpAnswer*>(data)->date = std::chrono::system_clock::from_time_t(time);
+        }
+    }
+    return size * count;
 }
 
 void add_header(CurlList& list, const char* header) {
@@ -133,6 +146,9 @@ Result<HttpAnswer> http_call(const std::string& method, const std::string& url, 
     curl_easy_setopt(easy.get(), CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(easy.get(), CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &sink);
+    HttpAnswer answer;
+    curl_easy_setopt(easy.get(), CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy.get(), CURLOPT_HEADERDATA, &answer);
     curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, detail);
     if (const CURLcode code = curl_easy_perform(easy.get()); code != CURLE_OK) {
         if (sink.too_large) {
@@ -141,7 +157,6 @@ Result<HttpAnswer> http_call(const std::string& method, const std::string& url, 
         }
         return transfer_error(easy.get(), code, method, url, detail);
     }
-    HttpAnswer answer;
     curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &answer.status);
     answer.body = std::move(sink.body);
     return answer;
@@ -157,6 +172,13 @@ std::string join_url(const std::string& base, const std::string& path) {
         right.remove_prefix(1);
     }
     return fmt::format("{}/{}", left, right);
+}
+
+std::string url_encoded(const std::string& text) {
+    char* escaped = curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size()));
+    std::string result = escaped == nullptr ? "" : escaped;
+    curl_free(escaped);
+    return result;
 }
 
 }  // namespace shift

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/result.h"
 
@@ -18,7 +20,8 @@ struct HttpOptions {
 };
 struct HttpAnswer {
     long status = 0;
-    std::string body;  // at most 64 MiB
+    std::string body;                             // at most 64 MiB
+    std::optional<WallTime> date = std::nullopt;  // the peer's clock, if it told
 };
 // Sends `body` as JSON when it is not null. Redirects are not followed.
 // Errors: kUnavailable - could not connect (nothing was sent); kDeadline - sent, no full answer.
@@ -26,5 +29,8 @@ Result<HttpAnswer> http_call(const std::string& method, const std::string& url, 
                              const HttpOptions& options);
 // base + path with exactly one slash between.
 std::string join_url(const std::string& base, const std::string& path);
+
+// `text` as a value in a URL's query.
+std::string url_encoded(const std::string& text);
 
 }  // namespace shift

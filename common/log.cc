@@ -106,9 +106,7 @@ void Logger::log(LogLevel level, std::string_view event, const Json& fields) con
     if (level < threshold_) {
         return;
     }
-    static const bool to_journal = stderr_is_journal();
-    std::string line = to_journal ? journal_prefix(level) : iso_time(SystemClock().wall()) + " ";
-    line += fmt::format("level={} event={}", level_name(level), log_value(event));
+    std::string line = "event=" + log_value(event);
     if (fields.is_object()) {
         for (const auto& [key, value] : fields.items()) {
             if (value.is_null()) {
@@ -123,7 +121,14 @@ void Logger::log(LogLevel level, std::string_view event, const Json& fields) con
             }
         }
     }
-    line += '\n';
+    if (sink_) {
+        sink_(level, line);
+        return;
+    }
+    static const bool to_journal = stderr_is_journal();
+    const std::string prefix =
+        to_journal ? journal_prefix(level) : iso_time(SystemClock().wall()) + " ";
+    line = fmt::format("{}level={} {}\n", prefix, level_name(level), line);
     // One write: lines of several processes on one stderr do not mix. A lost log line stops nobody.
     (void)write_all(STDERR_FILENO, line, "stderr");
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,11 @@ enum class LogLevel { kDebug, kInfo, kWarn, kError };
 // journal's (JOURNAL_STREAM unset). Never pass passwords, DSNs or row data.
 class Logger {
   public:
-    explicit Logger(LogLevel threshold = LogLevel::kInfo) : threshold_(threshold) {}
+    // Takes a line, "event=claimed migration=17", instead of stderr.
+    using Sink = std::function<void(LogLevel, const std::string& line)>;
+
+    explicit Logger(LogLevel threshold = LogLevel::kInfo, Sink sink = {})
+        : threshold_(threshold), sink_(std::move(sink)) {}
     void set_threshold(LogLevel threshold) { threshold_ = threshold; }
 
     // `fields` is an object; members are printed in key order after `event`.
@@ -34,6 +39,7 @@ class Logger {
 
   private:
     LogLevel threshold_;
+    Sink sink_;
 };
 
 LogLevel parse_log_level(const std::string& name);  // unknown = info

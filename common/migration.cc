@@ -244,6 +244,34 @@ const char* api_status_name(int status) {
     return unknown.c_str();
 }
 
+NextMove next_move(int status) {
+    switch (static_cast<ApiStatus>(status)) {
+        case ApiStatus::kCompleted:
+        case ApiStatus::kCanceled:
+        case ApiStatus::kFailed:
+            return NextMove::kNobody;
+        case ApiStatus::kPreparing:
+        case ApiStatus::kRunning:
+        case ApiStatus::kRenaming:
+        case ApiStatus::kPausing:
+        case ApiStatus::kEnqueued:
+            return NextMove::kRunner;
+        case ApiStatus::kAwaitingApproval:
+        case ApiStatus::kAwaitingStart:
+        case ApiStatus::kAwaitingRename:
+        case ApiStatus::kAwaitingDrop:
+        case ApiStatus::kDropping:
+        case ApiStatus::kPaused:
+        case ApiStatus::kError:
+            break;
+    }
+    return NextMove::kPeople;
+}
+
+bool is_final_status(int status) {
+    return next_move(status) == NextMove::kNobody;
+}
+
 const char* step_name(Step step) {
     return name_of(kStepNames, step);
 }

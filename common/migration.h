@@ -31,6 +31,12 @@ enum class ApiStatus : int {
 };
 const char* api_status_name(int status);  // "running", "awaiting rename" ...; "status 42" unknown
 
+// Who has to do something next in a status of the API.
+enum class NextMove { kPeople, kRunner, kNobody };
+NextMove next_move(int status);  // of an unknown status: people
+// Completed, cancelled or failed: there is no way on from here.
+bool is_final_status(int status);
+
 // The machine steps: a staged migration in one of these statuses is work for a runner.
 enum class Step { kPrepare, kRun, kRename, kPause, kCancel };
 const char* step_name(Step step);  // "prepare" "run" "rename" "pause" "cancel"

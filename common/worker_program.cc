@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "common/clock.h"
+#include "common/text.h"
 #include "common/unique_fd.h"
 
 extern char** environ;
@@ -20,7 +21,9 @@ extern char** environ;
 namespace shift {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{30};
+constexpr std::chrono::seconds kDescribeDeadline{30};
+constexpr std::chrono::seconds kHoldDeadline{60};
+constexpr std::chrono::seconds kCheckDeadline{120};
 constexpr std::size_t kOutputBytesMax = std::size_t{1024} * 1024;
 
 bool is_executable(const std::string& path) {
@@ -33,7 +36,7 @@ std::string own_folder() {
 }
 
 // stdout of a short run; what it says on stderr goes to ours.
-Result<std::string> output_of(std::vector<std::string> words) {
+Result<std::string> output_of(std::vector<std::string> words, std::chrono::seconds limit) {
     int ends[2] = {-1, -1};
     if (::pipe2(ends, O_CLOEXEC) != 0) {
         return Error{Errc::kUnavailable, std::string("pipe: ") + std::strerror(errno), errno};
@@ -57,7 +60,7 @@ Result<std::string> output_of(std::vector<std::string> words) {
     }
     writer.reset();
     std::string text;
-    const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+    const auto deadline = std::chrono::steady_clock::now() + limit;
     for (;;) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
             deadline - std::chrono::steady_clock::now());
@@ -106,14 +109,41 @@ Result<std::string> find_worker(const Config& config) {
 }
 
 Result<Json> describe_engine(const std::string& worker, const Config& config) {
-    ASSIGN_OR_RETURN(
-        const std::string text,
-        output_of({worker, "--describe-engine", config.pt_osc_path, config.pt_osc_flavour}));
+    ASSIGN_OR_RETURN(const std::string text, output_of({worker, "--describe-engine",
+                                                        config.pt_osc_path, config.pt_osc_flavour},
+                                                       kDescribeDeadline));
     ASSIGN_OR_RETURN(Json json, parse_json(text));
     if (!json.is_object()) {
         return Error{Errc::kUnavailable, worker + " answered no object"};
     }
     return json;
+}
+
+Result<std::vector<Json>> check_servers_with(const std::string& worker,
+                                             const std::string& config_path,
+                                             const std::vector<std::string>& servers) {
+    std::vector<std::string> words = {worker, "--check", "--config", config_path};
+    words.insert(words.end(), servers.begin(), servers.end());
+    ASSIGN_OR_RETURN(const std::string text, output_of(std::move(words), kCheckDeadline));
+    std::vector<Json> findings;
+    for (const std::string& line : split(text, '\n')) {
+        if (auto finding = parse_json(line); finding.ok() && finding->is_object()) {
+            findings.push_back(*std::move(finding));
+        }
+    }
+    return findings;
+}
+
+Result<Json> who_holds_with(const std::string& worker, const std::string& config_path,
+                            const std::string& server, const std::string& database,
+                            const std::string& table, std::uint64_t kill) {
+    std::vector<std::string> words = {worker, "--who-holds", "--config", config_path,
+                                      server, database,      table};
+    if (kill != 0) {
+        words.insert(words.end(), {"--kill", std::to_string(kill)});
+    }
+    ASSIGN_OR_RETURN(const std::string text, output_of(std::move(words), kHoldDeadline));
+    return parse_json(text);
 }
 
 }  // namespace shift

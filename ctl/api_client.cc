@@ -156,6 +156,19 @@ Status ApiClient::remove(MigrationId id) const {
     return Ok{};
 }
 
+Result<std::optional<std::vector<Json>>> ApiClient::of_run_host(const std::string& run_host) const {
+    ASSIGN_OR_RETURN(const HttpAnswer answer,
+                     transport_("GET", "migrations?run_host=" + url_encoded(run_host), nullptr));
+    const auto body = parse_json(answer.body);
+    if (answer.status != 200 || !body.ok() || !body->is_array()) {
+        if (answer.status >= 502 && answer.status <= 504) {
+            return refusal(answer);
+        }
+        return std::optional<std::vector<Json>>();
+    }
+    return std::optional(std::vector<Json>(body->begin(), body->end()));
+}
+
 Result<std::string> ApiClient::log_text(MigrationId id) const {
     ASSIGN_OR_RETURN(
         const HttpAnswer answer,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ class ApiClient {
     // The same for the two actions that take no lock_version: pause and cancel_cli.
     Result<ApiAnswer> act_unlocked(const std::string& path, MigrationId id) const;
     Status remove(MigrationId id) const;
+    // The migrations that wait for a machine step and are pinned to `run_host`, as `staged` lists
+    // them. shift-api only; nullopt: this API has no such list (the Rails app).
+    Result<std::optional<std::vector<Json>>> of_run_host(const std::string& run_host) const;
     // The log that runners have sent. Errors: kNotFound - none was sent yet.
     Result<std::string> log_text(MigrationId id) const;
 

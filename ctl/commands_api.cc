@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "ctl/render/api.h"
+
 namespace shift::ctl {
 namespace {
 
@@ -117,11 +119,6 @@ int wait_until_prepared(const Session& session, const ApiClient& api, MigrationI
 }
 
 }  // namespace
-
-std::string user_name() {
-    const char* user = std::getenv("USER");
-    return user != nullptr && *user != '\0' ? user : "root";
-}
 
 int run_submit(const Session& session, const SubmitOptions& options) {
     const auto api = session.api();

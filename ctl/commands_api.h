@@ -42,7 +42,4 @@ int run_action(const Session& session, const std::string& verb, const ActionOpti
 int run_delete(const Session& session, MigrationId id);
 int run_show(const Session& session, MigrationId id);
 
-// Who asks, for requestor and approver: $USER, else root.
-std::string user_name();
-
 }  // namespace shift::ctl

@@ -4,6 +4,10 @@
 
 #include <chrono>
 
+#include "ctl/ask.h"
+#include "ctl/render/status.h"
+#include "ctl/render/text.h"
+
 namespace shift::ctl {
 namespace {
 
@@ -72,12 +76,9 @@ std::string redraw(const std::string& text) {
     return out + "\x1b[J";
 }
 
-int watch(const Session& session, const std::string& socket, const StatusOptions& options) {
+int watch(Session& session, const std::string& socket, const StatusOptions& options) {
     const InterruptGuard guard;
     const bool full_screen = session.terminal().is_tty && !session.options().json;
-    if (full_screen) {
-        session.print("\x1b[2J");
-    }
     for (bool first = true;; first = false) {
         const auto status = Session::ask(socket, "status");
         if (guard.interrupted()) {
@@ -85,6 +86,10 @@ int watch(const Session& session, const std::string& socket, const StatusOptions
         }
         if (!status.ok() && first) {
             return Session::fail_daemon(socket, status.error());
+        }
+        session.look_at_terminal();  // somebody may have resized it
+        if (full_screen && first) {
+            session.print("\x1b[2J");
         }
         if (status.ok() && (options.id || session.options().json || !full_screen)) {
             if (full_screen) {
@@ -156,7 +161,21 @@ int wait_until_drained(const Session& session, const std::string& socket,
 
 }  // namespace
 
-int run_status(const Session& session, const StatusOptions& options) {
+namespace {
+
+int print_why_after(const Session& session, const std::string& did, const Json& why) {
+    if (session.options().json) {
+        session.print_json(why.is_object() ? why : Json::object());
+    } else {
+        session.print(fmt::format("{}; now: {}{}\n", did, text_of(why, "code"),
+                                  text_of(why, "text").empty() ? "" : ", " + text_of(why, "text")));
+    }
+    return kExitOk;
+}
+
+}  // namespace
+
+int run_status(Session& session, const StatusOptions& options) {
     const auto socket = session.socket_path();
     if (!socket.ok()) {
         return session.fail_config(socket.error());
@@ -164,11 +183,13 @@ int run_status(const Session& session, const StatusOptions& options) {
     if (options.watch_s) {
         return watch(session, *socket, options);
     }
-    const auto status = Session::ask(*socket, "status");
-    if (!status.ok()) {
-        return Session::fail_daemon(*socket, status.error());
+    const Answer status = ask_or_read(session, *socket, "status", Json::object(),
+                                      [](const JournalReader& reader) { return reader.status(); });
+    if (!status.data) {
+        return status.code;
     }
-    return print_status(session, options, *status);
+    const int shown = print_status(session, options, *status.data);
+    return status.code == kExitOk ? shown : status.code;
 }
 
 int run_drain(const Session& session, const DrainOptions& options) {
@@ -210,6 +231,40 @@ int run_undrain(const Session& session) {
         session.print("the daemon takes work again\n");
     }
     return kExitOk;
+}
+
+int run_retry(const Session& session, MigrationId id) {
+    const auto socket = session.socket_path();
+    if (!socket.ok()) {
+        return session.fail_config(socket.error());
+    }
+    const auto answer = Session::ask(*socket, "retry", Json{{"id", id}});
+    if (!answer.ok()) {
+        return Session::fail_daemon(*socket, answer.error());
+    }
+    return print_why_after(session, fmt::format("migration {}: tried again at once", id), *answer);
+}
+
+int run_final_insert_decision(const Session& session, const FinalInsertOptions& options) {
+    const auto socket = session.socket_path();
+    if (!socket.ok()) {
+        return session.fail_config(socket.error());
+    }
+    if (options.done == options.run_again) {
+        return Session::fail(
+            kExitUsage, "final-insert: say --done or --run-again",
+            fmt::format("why {} names the statement; look into its table first", options.id));
+    }
+    const char* decision = options.done ? "done" : "run-again";
+    const auto answer =
+        Session::ask(*socket, "final-insert", Json{{"id", options.id}, {"decision", decision}});
+    if (!answer.ok()) {
+        return Session::fail_daemon(*socket, answer.error());
+    }
+    return print_why_after(session,
+                           fmt::format("migration {}: its final insert {}", options.id,
+                                       options.done ? "counts as done" : "is run again"),
+                           *answer);
 }
 
 int run_version(const Session& session) {

@@ -5,9 +5,11 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "common/control_protocol.h"
+#include "ctl/render/text.h"
 
 namespace shift::ctl {
 namespace {
@@ -47,6 +49,15 @@ Result<std::string> Session::socket_path() const {
     return config.control_socket;
 }
 
+Result<Config> Session::config_behind(const std::string& socket) const {
+    ASSIGN_OR_RETURN(Config config, this->config());
+    if (config.control_socket != socket) {
+        return Error{Errc::kNotFound,
+                     fmt::format("{}: its control_socket is not {}", config_path(), socket)};
+    }
+    return config;
+}
+
 Result<ApiClient> Session::api() const {
     auto loaded = config();
     // --api alone is enough; a configuration that was named must be good all the same.
@@ -54,17 +65,12 @@ Result<ApiClient> Session::api() const {
         return std::move(loaded).error();
     }
     const Config config = loaded.ok() ? *std::move(loaded) : Config{};
-    HttpOptions http;
-    http.cert = config.rest_cert;
-    http.key = config.rest_key;
-    http.ca = config.rest_ca;
-    http.verify = config.rest_verify;
-    http.timeout_ms = static_cast<long>(config.rest_timeout.count());
-    return ApiClient::over_http(options_.api.empty() ? config.rest_api : options_.api, http);
+    return ApiClient::over_http(options_.api.empty() ? config.rest_api : options_.api,
+                                http_options(config));
 }
 
 Result<Json> Session::ask(const std::string& socket, const std::string& command, const Json& args) {
-    return control_call(socket, command, args, kControlTimeoutMs);
+    return control_call(socket, command, args, kControlTimeoutMs, user_name());
 }
 
 void Session::print(std::string_view text) const {
@@ -75,6 +81,25 @@ void Session::print(std::string_view text) const {
 void Session::print_json(Json object) const {
     object["format"] = kJsonFormat;
     print(to_line(object) + '\n');
+}
+
+HttpOptions http_options(const Config& config) {
+    HttpOptions http;
+    http.cert = config.rest_cert;
+    http.key = config.rest_key;
+    http.ca = config.rest_ca;
+    http.verify = config.rest_verify;
+    http.timeout_ms = static_cast<long>(config.rest_timeout.count());
+    return http;
+}
+
+std::string user_name() {
+    for (const char* name : {"SUDO_USER", "USER"}) {
+        if (const char* user = std::getenv(name); user != nullptr && *user != '\0') {
+            return user;
+        }
+    }
+    return "root";
 }
 
 int Session::fail(ExitCode code, const std::string& message, const std::string& next) {
@@ -106,7 +131,10 @@ int Session::fail_daemon(const std::string& socket, const Error& error) {
     }
     if (is_denied(error)) {
         return fail(kExitPermission, fmt::format("not allowed to talk to {}: {}", socket, why),
-                    "run it as root or as the user of the daemon");
+                    "run it as root, as the user of the daemon, or as a member of its group");
+    }
+    if (error.code == Errc::kConflict) {
+        return fail(kExitTryAgain, fmt::format("daemon at {}: {}", socket, why), "try again");
     }
     if (error.code == Errc::kUnavailable) {
         return fail(kExitUnavailable, fmt::format("no daemon answers at {}: {}", socket, why),
@@ -115,8 +143,7 @@ int Session::fail_daemon(const std::string& socket, const Error& error) {
     }
     if (error.code == Errc::kDeadline) {
         return fail(kExitTryAgain, fmt::format("daemon at {}: {}", socket, why),
-                    ::geteuid() == 0 ? "try again; its log tells what it does"
-                                     : "it answers only root and its own user");
+                    "try again; its log tells what it does");
     }
     return fail(kExitFailed, fmt::format("daemon: {}", why));
 }

@@ -9,7 +9,7 @@
 #include "common/json.h"
 #include "common/result.h"
 #include "ctl/api_client.h"
-#include "ctl/render.h"
+#include "ctl/render/view.h"
 #include "ctl/terminal.h"
 
 namespace shift::ctl {
@@ -33,15 +33,20 @@ class Session {
 
     const GlobalOptions& options() const { return options_; }
     const Terminal& terminal() const { return terminal_; }
+    // Looks at the terminal again: its size may have changed.
+    void look_at_terminal() { terminal_ = detect_terminal(options_.no_color); }
     View view() const;
 
     std::string config_path() const;
     Result<Config> config() const;
     // --socket, else the configuration's.
     Result<std::string> socket_path() const;
+    // The configuration of the daemon at `socket`, for its files when it does not answer.
+    // Errors: kNotFound - the configuration at hand is another daemon's.
+    Result<Config> config_behind(const std::string& socket) const;
     // --api, else the configuration's; certificates from the configuration when there is one.
     Result<ApiClient> api() const;
-    // One command to the daemon at `socket`.
+    // One command to the daemon at `socket`, with user_name() said along.
     static Result<Json> ask(const std::string& socket, const std::string& command,
                             const Json& args = Json::object());
 
@@ -60,5 +65,11 @@ class Session {
     GlobalOptions options_;
     Terminal terminal_;
 };
+
+// How the API is called.
+HttpOptions http_options(const Config& config);
+
+// Who asks: the user behind sudo, else $USER, else root.
+std::string user_name();
 
 }  // namespace shift::ctl

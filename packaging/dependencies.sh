@@ -17,7 +17,8 @@ shift_runtime_packages() {
 }
 
 shift_test_packages() {
-  printf '%s\n' libgtest-dev libgmock-dev python3 git util-linux shellcheck
+  printf '%s\n' libgtest-dev libgmock-dev python3 python3-jsonschema git util-linux shellcheck tmux \
+    libfaketime
 }
 
 # Prints those of the given packages that are not installed.

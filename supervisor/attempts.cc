@@ -10,6 +10,9 @@
 
 #include <algorithm>
 
+#include "common/state_file.h"
+#include "common/test_points.h"
+
 namespace shift {
 namespace {
 
@@ -20,15 +23,6 @@ constexpr Millis kKillAfter{60'000};
 constexpr Millis kAskAgainAfter{3'000};
 // An engine whose worker died got TERM by its parent-death signal; this long before KILL.
 constexpr Millis kOrphanKillAfter{10'000};
-constexpr Millis kProgressJournalInterval{5'000};
-
-std::optional<std::int64_t> int_of(const Json& event, const char* key) {
-    return get_int(event, key);
-}
-std::optional<double> double_of(const Json& event, const char* key) {
-    const auto it = event.find(key);
-    return it != event.end() && it->is_number() ? std::optional(it->get<double>()) : std::nullopt;
-}
 
 bool is_direct(const Migration& migration, Step step) {
     return step == Step::kRun && !is_copy(migration, step);
@@ -55,14 +49,16 @@ void Attempts::advance(Entry& entry) {
         case ClaimState::kRunning:
             // Running without an attempt: it was disowned, or the journal lost nothing but time.
             registry_.set_state(entry, entry.disowned ? ClaimState::kLetGo : ClaimState::kWaiting,
-                                entry.record.reason);
+                                entry.record.reason, entry.record.why);
             break;
         case ClaimState::kSeen:
         case ClaimState::kClaiming:
         case ClaimState::kUncertain:
+        case ClaimState::kTakingOver:
         case ClaimState::kContesting:
         case ClaimState::kPinning:
         case ClaimState::kFetching:
+        case ClaimState::kDeciding:
         case ClaimState::kDelivering:
         case ClaimState::kHandedOn:
         case ClaimState::kLetGo:
@@ -78,7 +74,7 @@ void Attempts::wait(Entry& entry) {
     CHECK(entry.record.step.has_value(), "a waiting entry without a step");
     if (held_by_drain(entry)) {
         if (drain_.keep) {
-            registry_.set_reason(entry, "drained, kept pinned to this host");
+            registry_.set_reason(entry, "drained, kept pinned to this host", WhyCode::kDrained);
             return;
         }
         Conclusion offer;
@@ -95,10 +91,27 @@ void Attempts::wait(Entry& entry) {
     const std::string waits =
         waits_for_slot(claimer_.slots(entry), is_copy(entry.record.seen, step), step);
     if (!waits.empty()) {
-        registry_.set_reason(entry, waits);
+        registry_.set_reason(entry, waits, WhyCode::kWaitingForSlot);
+        return;
+    }
+    if (!claimer_.is_confirmed(entry)) {
+        return;
+    }
+    if (lacks_state_file(entry)) {
+        registry_.set_state(entry, ClaimState::kFetching);
         return;
     }
     start(entry);
+}
+
+// The API's copy is in memory only and gone after a restart; without it a worker would not know
+// what other hosts made. Not needed once a worker of this claim has saved its own.
+bool Attempts::lacks_state_file(const Entry& entry) {
+    if (entry.api_state_file || !needs_state_file(entry.record)) {
+        return false;
+    }
+    const auto own = parse_state_file(workers_.state_file(entry.record.id));
+    return !own.ok() || own->claim != entry.record.claim;
 }
 
 Result<Job> Attempts::job_of(const Entry& entry) {
@@ -139,7 +152,9 @@ Result<Job> Attempts::job_of(const Entry& entry) {
     job.ddl_timeout = std::chrono::duration_cast<std::chrono::seconds>(config.ddl_timeout);
     job.direct_rows_max = config.direct_rows_max;
     job.tries = entry.record.tries + 1;
-    job.history = registry_.history(entry.record.id);
+    if (!planted_bug("lose-history")) {
+        job.history = registry_.history(entry.record.id);
+    }
     return job;
 }
 
@@ -183,6 +198,9 @@ void Attempts::start(Entry& entry) {
     entry.progress = kept;
     entry.first_rows.reset();
     entry.retry_after.reset();
+    entry.worker_waits.reset();
+    entry.last_evidence = nullptr;
+    entry.throttled_at = {};
     entry.stop_reason.clear();
     entry.percent_told = -1;
     registry_.touch_attempt(entry);
@@ -193,7 +211,7 @@ void Attempts::start(Entry& entry) {
         if (found == nullptr || !found->attempt || found->attempt->id != job.attempt) {
             return;
         }
-        auto spawned = workers_.spawn(job, found->api_state_file);
+        auto spawned = workers_.spawn(job, found->api_state_file.value_or(""));
         if (spawned.ok()) {
             found->attempt->worker = *spawned;
             registry_.log().info("spawned", {{"migration", id},
@@ -215,7 +233,14 @@ void Attempts::follow(Entry& entry) {
     for (const Json& event : workers_.new_events(*entry.attempt)) {
         on_event(entry, event);
     }
-    switch (workers_.look(*entry.attempt)) {
+    auto life = workers_.look(*entry.attempt);
+    const bool over = life == Workers::Life::kOrphanEngine
+                          ? planted_bug("ignore-engine")
+                          : entry.attempt->outcome && planted_bug("end-early");
+    if (over) {
+        life = Workers::Life::kDead;
+    }
+    switch (life) {
         case Workers::Life::kAlive:
             stop_if_wanted(entry);
             courier_.gather_reports(entry, workers_);
@@ -236,62 +261,6 @@ void Attempts::follow(Entry& entry) {
         on_event(entry, event);
     }
     finish(entry);
-}
-
-void Attempts::on_event(Entry& entry, const Json& event) {
-    AttemptRecord& attempt = *entry.attempt;
-    attempt.last_seq = int_or(event, "seq", attempt.last_seq);
-    const std::string kind = string_or(event, "event", "");
-    if (kind == event::kProgress) {
-        on_progress(entry, event);
-        return;  // not worth a row each
-    }
-    registry_.touch_attempt(entry);
-    Json detail = event;
-    for (const char* key : {"seq", "at", "event"}) {
-        detail.erase(key);
-    }
-    if (kind == event::kStarted) {
-        attempt.worker = parse_process_identity(event);
-    } else if (kind == event::kEngine) {
-        attempt.engine_process = parse_process_identity(event);
-    } else if (kind == event::kPhase) {
-        entry.progress.phase = string_or(event, "phase", "");
-        attempt.progress.phase = entry.progress.phase;
-    } else if (kind == event::kNoReturn) {
-        entry.record.no_return = true;
-        registry_.touch(entry);
-    } else if (kind == event::kStats) {
-        courier_.take_stats(entry, event);
-    } else if (kind == event::kOutcome) {
-        attempt.outcome = parse_outcome(string_or(event, "outcome", ""));
-        attempt.reason = string_or(event, "reason", "");
-        attempt.message = string_or(event, "message", "");
-        if (const auto after = int_of(event, "retry_after_s")) {
-            entry.retry_after = std::chrono::seconds(*after);
-        }
-    }
-    registry_.add_event(&entry, "worker", kind, detail, parse_iso_time(string_or(event, "at", "")));
-}
-
-void Attempts::on_progress(Entry& entry, const Json& event) {
-    Progress& progress = entry.progress;
-    progress.percent = double_of(event, "percent");
-    progress.rows = int_of(event, "rows");
-    progress.rows_total = int_of(event, "rows_total");
-    progress.rows_per_s = double_of(event, "rows_per_s");
-    progress.eta_s = int_of(event, "eta_s");
-    progress.phase = string_or(event, "phase", progress.phase);
-    progress.throttle = string_or(event, "throttle", "");
-    if (!entry.first_rows) {
-        entry.first_rows = progress.rows;
-    }
-    const auto now = registry_.clock().now();
-    if (now >= entry.progress_journal_due) {
-        entry.progress_journal_due = now + kProgressJournalInterval;
-        entry.attempt->progress = progress;
-        registry_.touch_attempt(entry);
-    }
 }
 
 void Attempts::stop_if_wanted(Entry& entry) {
@@ -372,10 +341,15 @@ void Attempts::end_orphan_engine(Entry& entry) {
 
 void Attempts::finish(Entry& entry) {
     AttemptRecord& attempt = *entry.attempt;
+    if (planted_bug("lose-outcome")) {
+        attempt.outcome.reset();
+    }
     AttemptEnd end;
     end.step = attempt.step;
     end.direct = attempt.engine == "direct" && attempt.step == Step::kRun;
     end.ddl_sent = sent_ddl(registry_.history(entry.record.id));
+    end.started = attempt.worker.pid != 0 || attempt.outcome.has_value();
+    end.waits = entry.waits;
     end.outcome = attempt.outcome;
     end.reason = attempt.reason;
     end.message = attempt.message;
@@ -385,17 +359,18 @@ void Attempts::finish(Entry& entry) {
     attempt.ended_at = registry_.clock().wall();
     registry_.touch_attempt(entry);
     entry.orphan_since = {};
+    entry.worker_waits.reset();
+    const char* outcome = attempt.outcome ? outcome_name(*attempt.outcome) : "none";
+    ++registry_.metrics().attempts[{step_name(attempt.step), outcome}];
     registry_.add_event(&entry, "supervisor", "ended",
-                        {{"outcome", attempt.outcome ? outcome_name(*attempt.outcome) : "none"},
-                         {"message", attempt.message}});
-    registry_.log().info("ended",
-                         {{"migration", entry.record.id},
-                          {"attempt", attempt.id},
-                          {"outcome", attempt.outcome ? outcome_name(*attempt.outcome) : "none"},
-                          {"text", attempt.message}});
+                        {{"outcome", outcome}, {"message", attempt.message}});
+    registry_.log().info("ended", {{"migration", entry.record.id},
+                                   {"attempt", attempt.id},
+                                   {"outcome", outcome},
+                                   {"text", attempt.message}});
     registry_.then([this, closed = attempt] { workers_.close(closed); });
     if (entry.disowned) {
-        registry_.set_state(entry, ClaimState::kLetGo, entry.record.reason);
+        registry_.set_state(entry, ClaimState::kLetGo, entry.record.reason, entry.record.why);
         return;
     }
     // attempts_max is for trouble that stays; a copy that got on is not at the end of its tries.
@@ -420,16 +395,34 @@ void Attempts::apply(Entry& entry, const Conclusion& conclusion) {
             return;
         case Conclusion::Next::kStartStep:
             record.tries = 0;
+            entry.waits = 0;
             entry.wait_until = {};
             registry_.set_state(entry, ClaimState::kWaiting);
             return;
         case Conclusion::Next::kRetry:
             record.tries += conclusion.counts ? 1 : 0;
+            entry.waits = conclusion.counts ? 0 : entry.waits + 1;
             record.next_try = registry_.clock().wall() + conclusion.delay;
             entry.wait_until = registry_.clock().now() + conclusion.delay;
-            registry_.set_state(entry, ClaimState::kWaiting, conclusion.reason);
+            registry_.set_state(entry, ClaimState::kWaiting, conclusion.reason, conclusion.why);
+            return;
+        case Conclusion::Next::kDecide:
+            record.next_try = {};
+            entry.wait_until = {};
+            registry_.set_state(entry, ClaimState::kDeciding, conclusion.reason, conclusion.why);
+            courier_.owe_log(entry);  // people who only see the API find it there
             return;
     }
+}
+
+void Attempts::decide_final_insert(Entry& entry, bool done, const Json& by) {
+    CHECK(entry.record.state == ClaimState::kDeciding, "nothing to decide");
+    // As the worker's own facts: the next attempt finds it in its job's history.
+    Json fact = {{"what", "final_insert"}, {"state", done ? "done" : "run-again"}};
+    fact.update(by);
+    registry_.add_event(&entry, "operator", event::kFact, fact);
+    entry.record.tries = 0;
+    registry_.set_state(entry, ClaimState::kWaiting);
 }
 
 }  // namespace shift

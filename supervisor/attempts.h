@@ -25,6 +25,9 @@ class Attempts {
 
     // Called every tick for every entry.
     void advance(Entry& entry);
+    // A person's word on a final insert whose result is not known; `by` tells who.
+    // REQUIRES: state kDeciding.
+    void decide_final_insert(Entry& entry, bool done, const Json& by);
 
   private:
     void wait(Entry& entry);
@@ -34,6 +37,8 @@ class Attempts {
     void follow(Entry& entry);
     void on_event(Entry& entry, const Json& event);
     void on_progress(Entry& entry, const Json& event);
+    void on_waiting(Entry& entry, const Json& event);
+    void count_progress(Entry& entry, const Progress& before);
     void stop_if_wanted(Entry& entry);
     void climb_stop_ladder(Entry& entry);
     void end_orphan_engine(Entry& entry);
@@ -41,6 +46,7 @@ class Attempts {
     void apply(Entry& entry, const Conclusion& conclusion);
     void refuse_step(Entry& entry, const std::string& why);
     bool held_by_drain(const Entry& entry) const;
+    bool lacks_state_file(const Entry& entry);
 
     Registry& registry_;
     Workers& workers_;

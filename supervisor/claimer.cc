@@ -1,14 +1,17 @@
 // Happy path: poll() -> on_page() -> consider() -> begin(): intent journaled -> unstage -> the
 // object comes back -> pin() (unless the answer already shows our run_host) -> read back ->
 // fetch_state() -> kWaiting. Failure modes, each a state: no usable answer to unstage ->
-// kUncertain, the same claim_id is sent again; {} after that -> resolve() reads the migration and
-// judge_claim() decides; unstaged, unpinned and untouched for claim_grace -> kContesting.
+// kUncertain, resolve() reads the migration and judge_claim() decides, in turns with the same
+// unstage (same claim_id) again; unstaged, unpinned and untouched for claim_grace -> kContesting.
 
 #include "supervisor/claimer.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "common/test_points.h"
 
 namespace shift {
 namespace {
@@ -18,13 +21,16 @@ constexpr std::size_t kPageItems = 2;
 constexpr Millis kPollAfterHandOn{500};
 constexpr Millis kClaimBackoffMin{500};
 constexpr Millis kClaimBackoffMax{30'000};
-// The last writer of a contested pin wins; both sides wait this long before reading.
-constexpr Millis kContestWaitMax{5'000};
+// After the pin of a takeover was written: what its old host may still write is written by then.
+constexpr Millis kTakeoverWaitMax{5'000};
+constexpr Millis kRecheckMax = std::chrono::hours(6);
 
-// Calls voided in this turn are still in the list until the commit.
-bool has_pending_calls(const Entry& entry) {
-    return std::any_of(entry.calls.begin(), entry.calls.end(),
-                       [](const OwedCall& call) { return call.state == CallState::kPending; });
+// The table is changed: no newer claim makes that untrue, and `complete` is all there is to tell.
+bool completes_anyway(const Entry& entry) {
+    return entry.record.no_return &&
+           std::any_of(entry.calls.begin(), entry.calls.end(), [](const OwedCall& call) {
+               return call.kind == CallKind::kComplete && call.state == CallState::kPending;
+           });
 }
 
 std::string path_of(const Entry& entry) {
@@ -34,7 +40,7 @@ std::string path_of(const Entry& entry) {
 }  // namespace
 
 Result<Migration> shown_migration(const ApiAnswer& answer) {
-    if (answer.status == 404) {
+    if (answer.no_such_migration()) {
         return Error{Errc::kNotFound, "the API does not know it (404)", 404};
     }
     if (!answer.good() || !answer.body.is_object()) {
@@ -68,13 +74,11 @@ void Claimer::poll() {
     poll_in_flight_ = true;
     const Config& config = registry_.config();
     const auto spread = config.poll_interval_max - config.poll_interval_min;
-    const auto wait =
-        config.poll_interval_min +
-        Millis(static_cast<std::int64_t>(static_cast<double>(spread.count()) * registry_.random()));
+    const auto wait = config.poll_interval_min + registry_.share_of(spread);
     poll_due_ = registry_.clock().now() + wait;
     upstream_.call({"GET", "migrations/staged", nullptr},
                    [this, serial = poll_serial_](const ApiAnswer& answer) {
-                       if (serial == poll_serial_) {
+                       if (serial == poll_serial_ && registry_.failure().empty()) {
                            poll_in_flight_ = false;
                            on_page(answer);
                            registry_.commit();
@@ -109,13 +113,13 @@ void Claimer::on_page(const ApiAnswer& answer) {
     problems_ = std::move(fresh_problems_);
 }
 
-bool Claimer::refuse(const std::string& key, MigrationId id, const std::string& why) {
-    fresh_problems_[key] = why;
-    if (const auto it = problems_.find(key); it == problems_.end() || it->second != why) {
-        registry_.log().warn("skipped", {{"migration", id}, {"text", why}});
-        registry_.add_event(registry_.find(id), "api", "skipped", {{"item", key}, {"why", why}});
+void Claimer::refuse(const std::string& key, MigrationId id, Why why) {
+    if (const auto it = problems_.find(key); it == problems_.end() || it->second.text != why.text) {
+        registry_.log().warn("skipped", {{"migration", id}, {"text", why.text}});
+        registry_.add_event(registry_.find(id), "api", "skipped",
+                            {{"item", key}, {"why", why.text}});
     }
-    return false;
+    fresh_problems_[key] = std::move(why);
 }
 
 void Claimer::apply_overrides(Migration& migration) const {
@@ -136,7 +140,8 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
     const std::string key = id ? std::to_string(*id) : "item without id";
     auto parsed = parse_migration(item);
     if (!parsed.ok()) {
-        refuse(key, id.value_or(0), "cannot be read: " + parsed.error().message);
+        refuse(key, id.value_or(0),
+               {WhyCode::kUnreadable, "cannot be read: " + parsed.error().message});
         return Listed::kSkip;
     }
     Migration migration = std::move(*parsed);
@@ -144,22 +149,32 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
     const auto step = step_of_status(migration.status);
     if (!step) {
         refuse(key, migration.id,
-               fmt::format("staged in status {}, which is no machine step",
-                           api_status_name(migration.status)));
+               {WhyCode::kUnreadable, fmt::format("staged in status {}, which is no machine step",
+                                                  api_status_name(migration.status))});
         return Listed::kSkip;
     }
-    if (!migration.run_host.empty() && migration.run_host != registry_.config().run_host) {
-        refuse(key, migration.id, fmt::format("pinned elsewhere: run_host {}", migration.run_host));
+    const bool pinned_elsewhere =
+        !migration.run_host.empty() && migration.run_host != registry_.config().run_host;
+    if (pinned_elsewhere && !planted_bug("ignore-pin")) {
+        refuse(key, migration.id,
+               {WhyCode::kPinnedElsewhere,
+                fmt::format("pinned elsewhere: run_host {0} (gone for good? shift-supervisorctl "
+                            "takeover {0})",
+                            migration.run_host),
+                {{"run_host", migration.run_host}}});
         return Listed::kSkip;
     }
     if (const std::string missing = missing_for_step(migration, *step); !missing.empty()) {
-        refuse(key, migration.id, fmt::format("cannot be read: {} is missing or empty", missing));
+        refuse(
+            key, migration.id,
+            {WhyCode::kUnreadable, fmt::format("cannot be read: {} is missing or empty", missing)});
         return Listed::kSkip;
     }
     Entry& entry = registry_.obtain(migration.id);
     const ClaimState state = entry.record.state;
     if (entry.claim_call_in_flight || state == ClaimState::kClaiming ||
-        state == ClaimState::kUncertain || state == ClaimState::kContesting) {
+        state == ClaimState::kUncertain || state == ClaimState::kTakingOver ||
+        state == ClaimState::kContesting) {
         return Listed::kSkip;  // the claim under way decides
     }
     if (entry.hand_on_in_flight) {
@@ -177,7 +192,8 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
         probe.record.seen = migration;
         const std::string waits = waits_for_slot(slots(probe), true, *step);
         if (!waits.empty()) {
-            fresh_problems_[key] = waits + " (left staged for other hosts)";
+            fresh_problems_[key] = {WhyCode::kWaitingForSlot,
+                                    waits + " (left staged for other hosts)"};
             return Listed::kNoSlot;
         }
     }
@@ -194,7 +210,7 @@ SlotView Claimer::slots(const Entry& entry) const {
     for (const auto& [id, other] : registry_.entries()) {
         const MigrationRecord& record = other->record;
         if (id == entry.record.id || !record.step || !is_open(record.state) ||
-            record.state == ClaimState::kDelivering) {
+            record.state == ClaimState::kDelivering || record.state == ClaimState::kDeciding) {
             continue;
         }
         const bool runs = other->attempt.has_value();
@@ -212,18 +228,26 @@ SlotView Claimer::slots(const Entry& entry) const {
     return view;
 }
 
-void Claimer::begin(Entry& entry, const Migration& listed, Step step) {
+void Claimer::begin_record(Entry& entry, const Migration& listed, Step step) {
     MigrationRecord& record = entry.record;
     entry.held_before = is_open(record.state);
     entry.unstage_unknown = false;
     entry.claimed_at.reset();
     entry.claim_tries = 0;
+    entry.claim_due = {};
+    entry.untouched_since = {};
     entry.disowned = false;
+    entry.pin_seen = {};
     record.seen = listed;
     record.listed_lock_version = listed.lock_version;
     record.step = step;
     record.claim += 1;
     record.claim_id = registry_.random_hex();
+}
+
+void Claimer::begin(Entry& entry, const Migration& listed, Step step) {
+    begin_record(entry, listed, step);
+    MigrationRecord& record = entry.record;
     registry_.set_state(entry, ClaimState::kClaiming);
     registry_.add_event(&entry, "supervisor", "claim_intent",
                         {{"step", step_name(step)},
@@ -279,6 +303,10 @@ void Claimer::on_unstage(Entry& entry, const ApiAnswer& answer) {
             resolve(entry);
             break;
         case UnstageVerdict::kUnknown:
+            if (planted_bug("unknown-is-taken")) {
+                let_go(entry, "planted");
+                break;
+            }
             entry.unstage_unknown = true;
             registry_.set_state(entry, ClaimState::kUncertain,
                                 "unstage: " + answer.brief() + "; asking again");
@@ -296,11 +324,18 @@ void Claimer::on_unstage(Entry& entry, const ApiAnswer& answer) {
 }
 
 void Claimer::void_older_calls(Entry& entry) {
+    const bool completes = completes_anyway(entry);
     for (OwedCall& call : entry.calls) {
         if (call.claim >= entry.record.claim) {
             continue;
         }
-        if (call.kind == CallKind::kAppendLog) {  // its lines are still worth telling
+        if (completes) {
+            call.claim = entry.record.claim;
+            registry_.save_call(call);
+            continue;
+        }
+        if (call.kind == CallKind::kAppendLog &&
+            !planted_bug("lose-log")) {  // its lines are still worth telling
             entry.record.log_offset = std::min(
                 entry.record.log_offset, static_cast<std::uint64_t>(int_or(call.body, "from", 0)));
         }
@@ -337,17 +372,27 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
                                   api_status_name(shown.status)));
         return;
     }
-    if (!read_back) {
-        void_older_calls(entry);
+    const std::string& us = registry_.config().run_host;
+    if (!shown.run_host.empty() && shown.run_host != us) {
+        // Pinned after we had listed it: a step of it may run there, so this one is served there
+        // too (recheck() of the other host finds it).
+        registry_.set_state(entry, ClaimState::kUncertain);
+        watch(entry, shown);
+        return;
     }
+    void_older_calls(entry);
     record.seen = payload_of_claim(record.seen, shown);
     apply_overrides(record.seen);
     record.step = step;
     record.tries = 0;
+    record.next_try = {};
     record.release = false;
     entry.claim_tries = 0;
     entry.wait_until = {};
-    if (shown.run_host == registry_.config().run_host) {
+    if (!entry.held_before) {
+        entry.api_state_file.reset();  // another host may have been at work since
+    }
+    if (shown.run_host == us) {
         pinned(entry);
     } else {
         registry_.set_state(entry, ClaimState::kPinning);
@@ -382,27 +427,34 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
     }
     const Json& object = answer.body.contains("migration") ? answer.body["migration"] : answer.body;
     const auto now = registry_.clock().now();
-    switch (judge_claim(*shown, entry.record, registry_.config().run_host)) {
+    switch (judge_claim(*shown, registry_.config().run_host)) {
         case ClaimVerdict::kOurs:
-            claimed(entry, object, true);
+            if (entry.record.state != ClaimState::kContesting || has_won(entry)) {
+                claimed(entry, object, true);
+            }
+            return;
+        case ClaimVerdict::kMovedOn:
+            let_go(entry, fmt::format("moved on to status {} while our claim was uncertain",
+                                      shown->status));
             return;
         case ClaimVerdict::kTheirs:
-            let_go(entry,
-                   fmt::format("taken while our claim was uncertain: status {}, run_host '{}'",
-                               shown->status, shown->run_host));
+            watch(entry, *shown);
             return;
-        case ClaimVerdict::kStillStaged:
-            entry.nobodys_since = {};
-            later(entry);  // advance() sends the unstage again
+        case ClaimVerdict::kStillStaged:  // or staged again, in another step
+            entry.untouched_since = {};
+            registry_.set_state(entry, ClaimState::kUncertain, "still staged; asking again");
+            later(entry);
             return;
         case ClaimVerdict::kNobodys:
-            if (entry.nobodys_since == SteadyTime{}) {
-                entry.nobodys_since = now;
+            if (entry.untouched_since == SteadyTime{} ||
+                entry.untouched_version != shown->lock_version) {
+                entry.untouched_since = now;
+                entry.untouched_version = shown->lock_version;
             }
             registry_.set_reason(entry,
                                  "unstage answer lost; unstaged and unpinned, waiting "
                                  "claim_grace for its owner");
-            if (now - entry.nobodys_since >= registry_.config().claim_grace) {
+            if (now - entry.untouched_since >= registry_.config().claim_grace) {
                 contest(entry);
             } else {
                 later(entry);
@@ -411,22 +463,58 @@ void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
     }
 }
 
+// It may have been us who unstaged it, and its host may not know: we let go when we see that host
+// go on with it, and contest it when the pin goes without that.
+void Claimer::watch(Entry& entry, const Migration& shown) {
+    const bool seen_before = entry.untouched_since != SteadyTime{};
+    const bool goes_on = seen_before && entry.untouched_version != shown.lock_version;
+    if (goes_on || entry.held_before || entry.attempt) {
+        let_go(entry, fmt::format("taken by {}", shown.run_host));
+        return;
+    }
+    entry.untouched_version = shown.lock_version;
+    if (!seen_before) {
+        entry.untouched_since = registry_.clock().now();
+    }
+    registry_.set_reason(
+        entry, fmt::format("pinned to {}: watching whether that host goes on", shown.run_host));
+    later(entry);
+}
+
 void Claimer::contest(Entry& entry) {
+    entry.won_since = {};
     registry_.set_state(entry, ClaimState::kContesting, "nobody claimed it: writing our pin");
     registry_.add_event(&entry, "supervisor", "contest", Json::object());
+    write_pin(entry, kClaimBackoffMin);
+}
+
+// Where others may write theirs at the same time: the last one wins, and all look `wait` later.
+void Claimer::write_pin(Entry& entry, Millis wait) {
     entry.claim_call_in_flight = true;
-    registry_.then([this, id = entry.record.id] {
+    registry_.then([this, wait, id = entry.record.id] {
         Json body = {{"id", std::to_string(id)}, {"run_host", registry_.config().run_host}};
-        upstream_.call(
-            {"PUT", fmt::format("migrations/{}", id), std::move(body)},
-            registry_.on_answer(id, [this](Entry& answered, const ApiAnswer&) {
-                answered.claim_call_in_flight = false;
-                const auto wait = std::min(kContestWaitMax, registry_.config().claim_grace / 4);
-                answered.claim_due = registry_.clock().now() + wait +
-                                     Millis(static_cast<std::int64_t>(
-                                         static_cast<double>(wait.count()) * registry_.random()));
-            }));
+        upstream_.call({"PUT", fmt::format("migrations/{}", id), std::move(body)},
+                       registry_.on_answer(id, [this, wait](Entry& answered, const ApiAnswer&) {
+                           answered.claim_call_in_flight = false;
+                           answered.claim_due =
+                               registry_.clock().now() + wait + registry_.share_of(wait);
+                       }));
     });
+}
+
+// The last writer of a contested pin wins. Whoever has not seen ours yet may be about to write: it
+// has read before we read, gets that answer within rest_timeout and its pin is written within
+// another one. Only after that a second look is final.
+bool Claimer::has_won(Entry& entry) {
+    const auto now = registry_.clock().now();
+    const Millis wait = 2 * registry_.config().rest_timeout;
+    if (entry.won_since == SteadyTime{}) {
+        entry.won_since = now;
+        entry.claim_due = now + wait + kClaimBackoffMin;
+        registry_.set_reason(entry,
+                             "our pin is there; waiting for those who may be writing theirs");
+    }
+    return now - entry.won_since >= wait;
 }
 
 void Claimer::pin(Entry& entry) {
@@ -484,13 +572,31 @@ void Claimer::on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write)
             }
             return;
         case PinVerdict::kTheirs:
-            let_go(entry, fmt::format("pinned by {} first", shown->run_host));
+            registry_.set_state(entry, ClaimState::kUncertain);
+            watch(entry, *shown);
             return;
         case PinVerdict::kRestaged:
-            let_go(entry, fmt::format("moved on to status {} before our pin", shown->status));
             poll_due_ = {};
+            if (!shown->staged && shown->run_host == registry_.config().run_host) {
+                take_pin_back(entry, *shown);
+            } else {
+                let_go(entry, fmt::format("moved on to status {} before our pin", shown->status));
+            }
             return;
     }
+}
+
+// Another host has claimed a newer step, and our pin went over its own.
+void Claimer::take_pin_back(Entry& entry, const Migration& shown) {
+    void_older_calls(entry);
+    OwedCall unpin;
+    unpin.claim = entry.record.claim;
+    unpin.claimed_status = shown.status;
+    unpin.lane = Lane::kHandOn;
+    unpin.kind = CallKind::kUnpin;
+    registry_.add_call(entry, std::move(unpin));
+    registry_.set_state(entry, ClaimState::kDelivering,
+                        fmt::format("moved on to status {} before our pin", shown.status));
 }
 
 void Claimer::pinned(Entry& entry) {
@@ -502,12 +608,125 @@ void Claimer::pinned(Entry& entry) {
         entry.attempt && entry.record.step && entry.attempt->step == *entry.record.step;
     if (same_attempt) {
         registry_.set_state(entry, ClaimState::kRunning);
-    } else if (has_pending_calls(entry)) {
-        registry_.set_state(entry, ClaimState::kDelivering);
+    } else if (completes_anyway(entry)) {
+        registry_.set_state(entry, ClaimState::kDelivering, "the table was changed already");
     } else if (entry.attempt || !needs_state_file(entry.record)) {
         registry_.set_state(entry, ClaimState::kWaiting);
     } else {
         registry_.set_state(entry, ClaimState::kFetching);
+    }
+}
+
+bool Claimer::is_confirmed(Entry& entry) {
+    const auto now = registry_.clock().now();
+    const bool fresh = entry.pin_seen != SteadyTime{} &&
+                       now - entry.pin_seen < registry_.config().recheck_interval;
+    if (std::exchange(entry.may_start, false) || fresh) {
+        return true;
+    }
+    if (!entry.claim_call_in_flight && now >= entry.claim_due) {
+        read(entry,
+             [this](Entry& answered, const ApiAnswer& answer) { on_hold_read(answered, answer); });
+    }
+    return false;
+}
+
+void Claimer::on_hold_read(Entry& entry, const ApiAnswer& answer) {
+    if (entry.record.state != ClaimState::kWaiting || entry.attempt) {
+        return;
+    }
+    auto shown = shown_migration(answer);
+    if (!shown.ok()) {
+        if (shown.error().code == Errc::kNotFound) {
+            disown(entry, shown.error().message);
+        } else if (entry.pin_seen != SteadyTime{}) {
+            entry.may_start = true;  // seen by this process: an outage, no more
+        } else {
+            registry_.set_reason(entry, "waiting for the API to say that it is still ours: " +
+                                            shown.error().message);
+            later(entry);
+        }
+        return;
+    }
+    entry.claim_tries = 0;
+    entry.claim_due = {};
+    switch (judge_hold(*shown, entry.record, registry_.config().run_host)) {
+        case HoldVerdict::kOurs:
+            entry.pin_seen = registry_.clock().now();
+            entry.may_start = true;
+            return;
+        case HoldVerdict::kUnpinned:
+            registry_.set_state(entry, ClaimState::kPinning, "unpinned meanwhile");
+            return;
+        case HoldVerdict::kStaged:
+            registry_.set_reason(entry, fmt::format("moved on to status {} ({})", shown->status,
+                                                    api_status_name(shown->status)));
+            poll_due_ = {};
+            later(entry);
+            return;
+        case HoldVerdict::kTheirs:
+            disown(entry, fmt::format("no longer ours: status {}, run_host '{}'", shown->status,
+                                      shown->run_host));
+            return;
+    }
+}
+
+Status Claimer::take_over(const Migration& listed) {
+    const auto step = step_of_status(listed.status);
+    if (!step) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("migration {} is in status {} ({}): nothing to take over",
+                                 listed.id, listed.status, api_status_name(listed.status))};
+    }
+    Entry& entry = registry_.obtain(listed.id);
+    if (is_open(entry.record.state) || entry.attempt || entry.claim_call_in_flight) {
+        return Error{Errc::kConflict, fmt::format("migration {} is in work here: {}", listed.id,
+                                                  claim_state_name(entry.record.state))};
+    }
+    begin_record(entry, listed, *step);
+    apply_overrides(entry.record.seen);
+    entry.pin_written = false;
+    registry_.set_state(entry, ClaimState::kTakingOver,
+                        listed.run_host.empty() ? "taken over, it was nobody's"
+                                                : "taken over from " + listed.run_host);
+    registry_.add_event(&entry, "operator", "takeover",
+                        {{"from", listed.run_host}, {"status", listed.status}});
+    return Ok{};
+}
+
+void Claimer::on_takeover_read(Entry& entry, const ApiAnswer& answer) {
+    auto shown = shown_migration(answer);
+    if (!shown.ok()) {
+        if (shown.error().code == Errc::kNotFound) {
+            let_go(entry, shown.error().message);
+        } else {
+            later(entry);
+        }
+        return;
+    }
+    switch (judge_takeover(*shown, entry.record, registry_.config().run_host)) {
+        case TakeoverVerdict::kPinIt:
+            if (entry.pin_written) {
+                later(entry);
+            }
+            entry.pin_written = true;
+            write_pin(entry, std::min(kTakeoverWaitMax, registry_.config().claim_grace / 4));
+            return;
+        case TakeoverVerdict::kOurs:
+            claimed(entry,
+                    answer.body.contains("migration") ? answer.body["migration"] : answer.body,
+                    true);
+            return;
+        case TakeoverVerdict::kOursStaged:
+            registry_.set_state(entry, ClaimState::kLetGo,
+                                "taken over; staged, the poll claims it");
+            poll_due_ = {};
+            return;
+        case TakeoverVerdict::kNotOurs:
+            let_go(entry,
+                   fmt::format("not taken over, it has moved since: status {}, run_host '{}'",
+                               shown->status, shown->run_host));
+            return;
     }
 }
 
@@ -522,7 +741,9 @@ void Claimer::fetch_state(Entry& entry) {
             // Only a clear "none" is none: an error would make us forget a copy that exists.
             if (answer.good() && answer.body.is_object()) {
                 answered.api_state_file = string_or(answer.body, "contents", "");
-            } else if (answer.status != 404) {
+            } else if (answer.no_such_file()) {
+                answered.api_state_file = "";
+            } else {
                 registry_.set_reason(answered, "state file: " + answer.brief());
                 later(answered);
                 return;
@@ -532,16 +753,16 @@ void Claimer::fetch_state(Entry& entry) {
         }));
 }
 
-void Claimer::let_go(Entry& entry, const std::string& why) {
+void Claimer::let_go(Entry& entry, const std::string& why, WhyCode code) {
     registry_.add_event(&entry, "supervisor", "let_go", {{"why", why}});
     if (entry.held_before || entry.attempt || !entry.calls.empty()) {
-        disown(entry, why);
+        disown(entry, why, code);
         return;
     }
-    registry_.set_state(entry, ClaimState::kLetGo, why);
+    registry_.set_state(entry, ClaimState::kLetGo, why, code);
 }
 
-void Claimer::disown(Entry& entry, const std::string& why) {
+void Claimer::disown(Entry& entry, const std::string& why, WhyCode code) {
     registry_.add_event(&entry, "supervisor", "disowned", {{"why", why}});
     registry_.log().warn("disowned", {{"migration", entry.record.id}, {"text", why}});
     for (OwedCall& call : entry.calls) {
@@ -550,54 +771,76 @@ void Claimer::disown(Entry& entry, const std::string& why) {
         registry_.save_call(call);
     }
     entry.disowned = entry.attempt.has_value();
-    registry_.set_state(entry, entry.attempt ? ClaimState::kRunning : ClaimState::kLetGo, why);
+    registry_.set_state(entry, entry.attempt ? ClaimState::kRunning : ClaimState::kLetGo, why,
+                        code);
+}
+
+// What is open is read at the configured interval, what is closed the more rarely the longer it has
+// been so.
+Millis Claimer::recheck_interval(const Entry& entry) const {
+    const Millis configured = registry_.config().recheck_interval;
+    if (is_open(entry.record.state)) {
+        return configured;
+    }
+    const auto closed_for =
+        std::chrono::duration_cast<Millis>(registry_.clock().wall() - entry.record.since);
+    return std::clamp(closed_for / 4, configured, std::max(configured, kRecheckMax));
 }
 
 void Claimer::recheck(Entry& entry) {
     const auto now = registry_.clock().now();
     if (entry.recheck_due == SteadyTime{}) {
-        entry.recheck_due = now + registry_.config().recheck_interval;
+        const auto interval = recheck_interval(entry);
+        // After a start not all at once.
+        entry.recheck_due = now + interval / 2 + registry_.share_of(interval / 2);
     }
     const ClaimState state = entry.record.state;
     const bool held = state == ClaimState::kWaiting || state == ClaimState::kRunning ||
-                      state == ClaimState::kHandedOn || state == ClaimState::kLetGo;
-    const bool final = entry.record.seen.status == static_cast<int>(ApiStatus::kCompleted) ||
-                       entry.record.seen.status == static_cast<int>(ApiStatus::kFailed);
-    if (!held || (final && !is_open(state)) || entry.claim_call_in_flight || entry.disowned ||
-        now < entry.recheck_due) {
+                      state == ClaimState::kDeciding || may_move_again(entry.record);
+    if (!held || entry.claim_call_in_flight || entry.disowned || now < entry.recheck_due) {
         return;
     }
-    entry.recheck_due = now + registry_.config().recheck_interval;
-    read(entry, [this](Entry& answered, const ApiAnswer& answer) {
-        auto shown = shown_migration(answer);
-        const bool open = is_open(answered.record.state);
-        if (!shown.ok()) {
-            if (shown.error().code == Errc::kNotFound && open && !answered.record.no_return) {
-                disown(answered, "deleted from the API");
-            }
-            return;
+    entry.recheck_due = now + recheck_interval(entry);
+    read(entry, [this](Entry& answered, const ApiAnswer& answer) { on_recheck(answered, answer); });
+}
+
+void Claimer::on_recheck(Entry& entry, const ApiAnswer& answer) {
+    MigrationRecord& record = entry.record;
+    const auto shown = shown_migration(answer);
+    const bool open = is_open(record.state);
+    if (!shown.ok()) {
+        if (shown.error().code == Errc::kNotFound && open && !record.no_return) {
+            disown(entry, "deleted from the API");
         }
-        const std::string& us = registry_.config().run_host;
-        if (open) {
-            if (!shown->run_host.empty() && shown->run_host != us) {
-                disown(answered, fmt::format("taken over by {}", shown->run_host));
-            }
-            return;
-        }
-        answered.record.seen.status = shown->status;
-        answered.record.seen.lock_version = shown->lock_version;
-        registry_.touch(answered);
-        if (!shown->staged && shown->run_host == us && step_of_status(shown->status) &&
-            shown->status != static_cast<int>(ApiStatus::kCanceled) && allowed_) {
-            // Ours by its pin, unstaged, and nobody works on it: a claim that was lost.
-            answered.record.claim += 1;
-            answered.held_before = false;
-            answered.record.listed_lock_version = shown->lock_version;
-            claimed(answered,
-                    answer.body.contains("migration") ? answer.body["migration"] : answer.body,
-                    true);
-        }
-    });
+        return;
+    }
+    const std::string& us = registry_.config().run_host;
+    if (open && !shown->run_host.empty() && shown->run_host != us) {
+        disown(entry, fmt::format("taken over by {}", shown->run_host), WhyCode::kPinnedElsewhere);
+        return;
+    }
+    const bool as_claimed = !shown->staged && step_of_status(shown->status) == record.step;
+    if (open && shown->run_host.empty() && as_claimed) {
+        registry_.set_state(entry, ClaimState::kPinning, "our pin is gone");
+        return;
+    }
+    // Ours by its pin, unstaged, and nobody serves its step: a claim that was lost, or one that
+    // another host got by a stale listing and left to us.
+    const auto step = step_of_status(shown->status);
+    const bool served = open ? step == record.step : is_cancelled_by_us(record);
+    const bool is_lost = !shown->staged && shown->run_host == us && step && !served &&
+                         shown->lock_version >= record.seen.lock_version;
+    if (is_lost && (open || allowed_)) {
+        record.claim += 1;
+        entry.held_before = open;
+        record.listed_lock_version = shown->lock_version;
+        claimed(entry, answer.body.contains("migration") ? answer.body["migration"] : answer.body,
+                true);
+    } else if (!open) {
+        record.seen.status = shown->status;
+        record.seen.lock_version = shown->lock_version;
+        registry_.touch(entry);
+    }
 }
 
 void Claimer::advance(Entry& entry) {
@@ -613,7 +856,8 @@ void Claimer::advance(Entry& entry) {
             break;
         case ClaimState::kUncertain:
             entry.unstage_unknown = true;
-            if (entry.nobodys_since != SteadyTime{}) {
+            // Asking and reading take turns, so that neither of them alone must get through.
+            if (entry.untouched_since != SteadyTime{} || entry.claim_tries % 2 == 1) {
                 resolve(entry);
             } else {
                 send_unstage(entry);
@@ -621,6 +865,11 @@ void Claimer::advance(Entry& entry) {
             break;
         case ClaimState::kContesting:
             resolve(entry);
+            break;
+        case ClaimState::kTakingOver:
+            read(entry, [this](Entry& answered, const ApiAnswer& answer) {
+                on_takeover_read(answered, answer);
+            });
             break;
         case ClaimState::kPinning:
             pin(entry);
@@ -631,6 +880,7 @@ void Claimer::advance(Entry& entry) {
         case ClaimState::kSeen:
         case ClaimState::kWaiting:
         case ClaimState::kRunning:
+        case ClaimState::kDeciding:
         case ClaimState::kDelivering:
         case ClaimState::kHandedOn:
         case ClaimState::kLetGo:

@@ -40,6 +40,13 @@ bool has_pending(const Entry& entry, Lane lane, std::optional<CallKind> kind = s
     });
 }
 
+bool next_is_unpin(const Entry& entry) {
+    const auto next = std::find_if(entry.calls.begin(), entry.calls.end(), [](const auto& call) {
+        return call.state == CallState::kPending && call.lane == Lane::kHandOn;
+    });
+    return next != entry.calls.end() && next->kind == CallKind::kUnpin;
+}
+
 }  // namespace
 
 void Courier::owe(Entry& entry, Lane lane, CallKind kind, Json body) {
@@ -131,12 +138,11 @@ void Courier::owe_hand_on(Entry& entry, const Conclusion& conclusion, Workers& w
         owe_progress(entry, 100);
     }
     const std::string state = workers.state_file(entry.record.id);
-    if (conclusion.deliver_state && !state.empty()) {
+    if (conclusion.deliver_state && !state.empty() && !planted_bug("no-state-file")) {
         entry.record.state_hash = fingerprint(state);
         owe(entry, Lane::kHandOn, CallKind::kWriteState,
             {{"path", workers.state_path(entry.record.id)}});
     }
-    owe(entry, Lane::kHandOn, CallKind::kUnpin, Json::object());
     if (conclusion.transition) {
         Json body = Json::object();
         if (!conclusion.message.empty()) {
@@ -147,6 +153,13 @@ void Courier::owe_hand_on(Entry& entry, const Conclusion& conclusion, Workers& w
             &entry, "supervisor", "owes",
             {{"call", call_kind_name(*conclusion.transition)}, {"message", conclusion.message}});
     }
+    // The pin goes last: while it is there nobody else can claim what people stage meanwhile, and a
+    // transition on its way cannot meet another host's step.
+    Json unpin = Json::object();
+    if (conclusion.transition) {
+        unpin["after"] = call_kind_name(*conclusion.transition);
+    }
+    owe(entry, Lane::kHandOn, CallKind::kUnpin, std::move(unpin));
     entry.hand_on_since = registry_.clock().now();
 }
 
@@ -178,15 +191,28 @@ bool Courier::hand_on_may_start(Entry& entry) {
     return registry_.clock().now() - since >= registry_.config().report_flush_timeout;
 }
 
+void Courier::deliver_now(Entry& entry) {
+    for (OwedCall& call : entry.calls) {
+        if (call.state == CallState::kPending && call.next_try != WallTime{}) {
+            call.next_try = {};
+            registry_.save_call(call);
+        }
+    }
+    entry.call_due.clear();
+    entry.report_held_until = {};
+}
+
 void Courier::advance(Entry& entry) {
     switch (entry.record.state) {
         case ClaimState::kWaiting:
         case ClaimState::kRunning:
+        case ClaimState::kDeciding:
         case ClaimState::kDelivering:
             break;
         case ClaimState::kSeen:
         case ClaimState::kClaiming:
         case ClaimState::kUncertain:
+        case ClaimState::kTakingOver:
         case ClaimState::kContesting:
         case ClaimState::kPinning:
         case ClaimState::kFetching:
@@ -194,12 +220,15 @@ void Courier::advance(Entry& entry) {
         case ClaimState::kLetGo:
             return;  // a newer claim is under way, or nothing is owed
     }
-    if (!entry.report_in_flight) {
+    // A report beside the unpin could arrive when the migration is another host's.
+    const bool unpins = entry.hand_on_in_flight && next_is_unpin(entry);
+    if (!entry.report_in_flight && !unpins) {
         if (OwedCall* call = first_due(entry, Lane::kReport)) {
             deliver(entry, *call);
         }
     }
-    if (!entry.hand_on_in_flight && has_pending(entry, Lane::kHandOn) && hand_on_may_start(entry)) {
+    if (!entry.hand_on_in_flight && has_pending(entry, Lane::kHandOn) && hand_on_may_start(entry) &&
+        !(entry.report_in_flight && next_is_unpin(entry))) {
         if (OwedCall* call = first_due(entry, Lane::kHandOn)) {
             deliver(entry, *call);
         }
@@ -213,7 +242,8 @@ void Courier::deliver(Entry& entry, OwedCall& call) {
         return;
     }
     in_flight(entry, call.lane) = true;
-    const bool trusted = registry_.clock().now() - entry.pin_seen < kPinTrusted;
+    const bool trusted =
+        entry.pin_seen != SteadyTime{} && registry_.clock().now() - entry.pin_seen < kPinTrusted;
     if (call.lane == Lane::kReport && call.tries == 0 && trusted) {
         const std::int64_t call_id = call.id;
         registry_.then([this, id = entry.record.id, call_id] {
@@ -229,50 +259,57 @@ void Courier::deliver(Entry& entry, OwedCall& call) {
 void Courier::read_then_send(Entry& entry, OwedCall& call) {
     const std::int64_t call_id = call.id;
     const Lane lane = call.lane;
+    const WallTime asked = registry_.clock().wall();
     upstream_.call(
         {"GET", fmt::format("migrations/{}", entry.record.id), nullptr},
-        registry_.on_answer(
-            entry.record.id, [this, call_id, lane](Entry& answered, const ApiAnswer& answer) {
-                OwedCall* owed = find_call(answered, call_id);
-                if (owed == nullptr) {
-                    in_flight(answered, lane) = false;
-                    return;
-                }
-                auto shown = shown_migration(answer);
-                if (!shown.ok()) {
-                    in_flight(answered, lane) = false;
-                    if (shown.error().code == Errc::kNotFound) {
-                        superseded(answered, *owed, "the API does not know the migration (404)");
-                    } else {
-                        retry_later(answered, *owed, answer);
-                    }
-                    return;
-                }
-                const std::string& us = registry_.config().run_host;
-                if (shown->run_host == us) {
-                    answered.pin_seen = registry_.clock().now();
-                }
-                const auto verdict = planted_bug("no-guard")
-                                         ? SendVerdict{}
-                                         : judge_send(*owed, *shown, us, answered.record.no_return);
-                if (verdict.kind == SendVerdict::Kind::kSend) {
-                    send(answered, call_id);
-                    return;
-                }
+        registry_.on_answer(entry.record.id, [this, call_id, lane, asked](Entry& answered,
+                                                                          const ApiAnswer& answer) {
+            OwedCall* owed = find_call(answered, call_id);
+            // An answer that was there before this host stood still says nothing any more.
+            const bool stale =
+                registry_.clock().wall() - asked > registry_.config().rest_timeout + kStoodStill;
+            if (owed == nullptr || stale) {
                 in_flight(answered, lane) = false;
-                answered.record.seen.lock_version = shown->lock_version;
-                if (verdict.kind == SendVerdict::Kind::kAlreadyDone) {
-                    done(answered, *owed, "already done: " + verdict.seen);
+                return;
+            }
+            auto shown = shown_migration(answer);
+            if (!shown.ok()) {
+                in_flight(answered, lane) = false;
+                if (shown.error().code == Errc::kNotFound) {
+                    superseded(answered, *owed, "the API does not know the migration (404)", false);
                 } else {
-                    superseded(answered, *owed, verdict.seen);
+                    retry_later(answered, *owed, answer);
                 }
-            }));
+                return;
+            }
+            const std::string& us = registry_.config().run_host;
+            if (shown->run_host == us) {
+                answered.pin_seen = registry_.clock().now();
+            }
+            const auto verdict = planted_bug("no-guard")
+                                     ? SendVerdict{}
+                                     : judge_send(*owed, *shown, us, answered.record.no_return);
+            if (verdict.kind == SendVerdict::Kind::kSend) {
+                send(answered, call_id);
+                return;
+            }
+            in_flight(answered, lane) = false;
+            answered.record.seen.lock_version = shown->lock_version;
+            if (verdict.kind == SendVerdict::Kind::kAlreadyDone) {
+                done(answered, *owed, "already done: " + verdict.seen);
+            } else {
+                superseded(answered, *owed, verdict.seen, !step_of_status(shown->status));
+            }
+        }));
 }
 
 void Courier::send(Entry& entry, std::int64_t call_id) {
     OwedCall* call = find_call(entry, call_id);
     if (call == nullptr) {
         return;
+    }
+    if (call->kind == CallKind::kUnpin) {
+        entry.pin_seen = {};  // whatever its answer says
     }
     std::string contents;
     if (reads_file(call->kind)) {
@@ -310,9 +347,6 @@ void Courier::on_sent(Entry& entry, std::int64_t call_id, const ApiAnswer& answe
                 }
             }
             done(entry, *call, answer.brief());
-            return;
-        case DeliveryVerdict::kGone:
-            superseded(entry, *call, answer.brief());
             return;
         case DeliveryVerdict::kRetry:
             retry_later(entry, *call, answer);
@@ -412,15 +446,16 @@ void Courier::done(Entry& entry, OwedCall& call, const std::string& answer) {
     entry.record.seen.status = static_cast<int>(status);
 }
 
-void Courier::superseded(Entry& entry, OwedCall& call, const std::string& seen) {
+// `unpins`: no step waits for this host, so the pin is of no more use.
+void Courier::superseded(Entry& entry, OwedCall& call, const std::string& seen, bool unpins) {
     const bool hand_on = call.lane == Lane::kHandOn;
-    const bool unpin = call.kind == CallKind::kUnpin;
     end_call(entry, call, CallState::kSuperseded, seen);
-    if (!hand_on || unpin) {
-        return;  // an unpin that is not ours to make says nothing about the transition
+    if (!hand_on) {
+        return;
     }
     for (OwedCall& other : entry.calls) {
-        if (other.state == CallState::kPending) {
+        const bool kept = unpins && other.kind == CallKind::kUnpin;
+        if (other.state == CallState::kPending && !kept) {
             end_call(entry, other, CallState::kSuperseded, seen);
         }
     }

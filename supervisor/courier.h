@@ -9,7 +9,7 @@ namespace shift {
 
 // The outbox: what is owed to the API and its delivery (docs/design.md, "Telling the API"). Two
 // lanes a migration: reports (log, state file, progress, statistics) while it is ours, and the
-// hand-on lane (state file, unpin, transition), in order, read before every send.
+// hand-on lane (state file, transition, unpin), in order, read before every send.
 class Courier {
   public:
     Courier(Registry& registry, Upstream& upstream, Workers& workers)
@@ -21,12 +21,15 @@ class Courier {
     void take_stats(Entry& entry, const Json& event);
     // Everything owed at the end of a step, in order.
     void owe_hand_on(Entry& entry, const Conclusion& conclusion, Workers& workers);
+    // Log lines not owed yet.
+    void owe_log(Entry& entry);
+    // What waits in a back-off is tried again at once.
+    void deliver_now(Entry& entry);
     // Delivers what is due; called every tick for every entry.
     void advance(Entry& entry);
 
   private:
     void owe(Entry& entry, Lane lane, CallKind kind, Json body);
-    void owe_log(Entry& entry);
     void owe_progress(Entry& entry, int percent);
     OwedCall* first_due(Entry& entry, Lane lane);
     bool hand_on_may_start(Entry& entry);
@@ -38,7 +41,7 @@ class Courier {
     void retry_later(Entry& entry, OwedCall& call, const ApiAnswer& answer);
     void give_up_report(Entry& entry, OwedCall& call);
     void end_call(Entry& entry, OwedCall& call, CallState state, const std::string& answer);
-    void superseded(Entry& entry, OwedCall& call, const std::string& seen);
+    void superseded(Entry& entry, OwedCall& call, const std::string& seen, bool unpins);
     void done(Entry& entry, OwedCall& call, const std::string& answer);
     void settle(Entry& entry);
 

@@ -19,6 +19,7 @@
 #include "supervisor/control/control_server.h"
 #include "supervisor/journal/sqlite_journal.h"
 #include "supervisor/loop/uv_owned.h"
+#include "supervisor/metrics/metrics_server.h"
 #include "supervisor/process/uv_workers.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/upstream/curl_upstream.h"
@@ -120,14 +121,19 @@ class Daemon {
                             status.error().message);
         }
         auto control = ControlServer::listen(
-            loop_, supervisor_.config().control_socket,
-            [this](const std::string& command, const Json& args) {
-                return supervisor_.command(command, args);
+            loop_, supervisor_.config().control_socket, control_groups(),
+            [this](const ControlRequest& request, const ControlCaller& caller) {
+                return supervisor_.command(request.command, request.args, caller);
             },
             log_);
         if (!control.ok()) {
             return complain(static_cast<ExitCode>(exit_code_of(control.error())),
                             control.error().message);
+        }
+        control_ = std::move(*control);
+        if (Status status = start_metrics(); !status.ok()) {
+            return complain(static_cast<ExitCode>(exit_code_of(status.error())),
+                            status.error().message);
         }
         const UvSignal term(loop_, SIGTERM, [this] { stop(kExitOk); });
         const UvSignal interrupt(loop_, SIGINT, [this] { stop(kExitOk); });
@@ -153,6 +159,21 @@ class Daemon {
         uv_stop(&loop_);
     }
 
+    Status start_metrics() {
+        const std::string& address = supervisor_.config().metrics_listen;
+        if (address.empty()) {
+            return Ok{};
+        }
+        ASSIGN_OR_RETURN(metrics_, MetricsServer::listen(loop_, address,
+                                                         [this] { return supervisor_.metrics(); }));
+        log_.info("metrics", {{"listen", address}, {"port", metrics_->port()}});
+        if (!metrics_->is_loopback()) {
+            log_.warn("metrics_open", {{"listen", address},
+                                       {"text", "whoever reaches this address reads the metrics"}});
+        }
+        return Ok{};
+    }
+
     void reload() {
         auto fresh = load(options_);
         if (!fresh.ok()) {
@@ -166,7 +187,12 @@ class Daemon {
         log_.set_threshold(parse_log_level(supervisor_.config().log_level));
         upstream_.reconfigure(supervisor_.config());
         workers_.reconfigure(supervisor_.config());
+        control_->set_groups(control_groups());
         log_.info("reloaded");
+    }
+
+    ControlServer::Groups control_groups() const {
+        return {supervisor_.config().control_read_group, supervisor_.config().control_write_group};
     }
 
     uv_loop_t& loop_;
@@ -176,6 +202,8 @@ class Daemon {
     CurlUpstream upstream_;
     UvWorkers workers_;
     Supervisor supervisor_;
+    std::unique_ptr<ControlServer> control_;
+    std::unique_ptr<MetricsServer> metrics_;
     int exit_code_ = kExitOk;
 };
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/test_points.h"
+
 namespace shift {
 
 Status Registry::load(std::unique_ptr<Journal> journal) {
@@ -24,6 +26,9 @@ Status Registry::load(std::unique_ptr<Journal> journal) {
         entry->wait_until = clock_.now() + std::chrono::duration_cast<Millis>(left);
         entry->record = std::move(record);
         entries_.emplace(entry->record.id, std::move(entry));
+    }
+    if (planted_bug("forget-attempt")) {
+        contents.attempts.clear();
     }
     for (AttemptRecord& attempt : contents.attempts) {
         Entry& entry = obtain(attempt.migration);
@@ -60,7 +65,8 @@ Entry& Registry::obtain(MigrationId id) {
     return *entries_.emplace(id, std::move(entry)).first->second;
 }
 
-void Registry::set_state(Entry& entry, ClaimState state, const std::string& reason) {
+void Registry::set_state(Entry& entry, ClaimState state, const std::string& reason,
+                         std::optional<WhyCode> why) {
     if (entry.record.state != state) {
         log_.info("state", {{"migration", entry.record.id},
                             {"from", claim_state_name(entry.record.state)},
@@ -71,12 +77,14 @@ void Registry::set_state(Entry& entry, ClaimState state, const std::string& reas
         entry.record.since = clock_.wall();
     }
     entry.record.reason = reason;
-    entry.changed = true;
+    entry.record.why = why;
+    entry.changed = entry.changed || !planted_bug("unsaved-state");
 }
 
-void Registry::set_reason(Entry& entry, const std::string& reason) {
-    if (entry.record.reason != reason) {
+void Registry::set_reason(Entry& entry, const std::string& reason, std::optional<WhyCode> why) {
+    if (entry.record.reason != reason || entry.record.why != why) {
         entry.record.reason = reason;
+        entry.record.why = why;
         entry.changed = true;
     }
 }
@@ -140,6 +148,37 @@ Json Registry::history(MigrationId id) {
     return std::move(*events);
 }
 
+Result<MigrationRecord> Registry::find_record(MigrationId id) const {
+    const auto it = entries_.find(id);
+    return it == entries_.end() ? journal_->find(id) : Result<MigrationRecord>(it->second->record);
+}
+
+Result<Json> Registry::events(MigrationId id, std::int64_t after, int limit) {
+    return journal_->events(id, after, limit);
+}
+
+Result<Json> Registry::list(const HistoryFilter& filter) {
+    return journal_->list(filter);
+}
+
+std::vector<MigrationId> Registry::expired(const Expiry& expiry, int limit) {
+    auto ids = journal_->expired(expiry, limit);
+    check(ids.ok() ? Status(Ok{}) : Status(ids.error()));
+    return ids.ok() ? *std::move(ids) : std::vector<MigrationId>();
+}
+
+bool Registry::forget(MigrationId id, int rows_max) {
+    const auto more = journal_->forget(id, rows_max);
+    check(more.ok() ? Status(Ok{}) : Status(more.error()));
+    return more.ok() && *more;
+}
+
+bool Registry::prune(const Expiry& expiry, int rows_max) {
+    const auto more = journal_->prune(expiry, rows_max);
+    check(more.ok() ? Status(Ok{}) : Status(more.error()));
+    return more.ok() && *more;
+}
+
 void Registry::write_changes() {
     for (auto& [id, entry] : entries_) {
         if (entry->changed) {
@@ -156,13 +195,23 @@ void Registry::write_changes() {
         std::erase_if(entry->calls,
                       [](const OwedCall& call) { return call.state != CallState::kPending; });
     }
-    check(journal_->commit());
+    const SteadyTime begin = clock_.now();
+    Result<bool> wrote = journal_->commit();
+    if (wrote.ok() && *wrote) {
+        metrics_.commit_seconds.observe(clock_.now() - begin);
+    }
+    check(wrote.ok() ? Status(Ok{}) : Status(std::move(wrote).error()));
 }
 
 void Registry::commit() {
     do {
+        if (planted_bug("effects-first")) {
+            for (const auto& effect : std::exchange(effects_, {})) {
+                effect();
+            }
+        }
         write_changes();
-        if (!failure_.empty()) {
+        if (!failure_.empty() && !planted_bug("ignore-failure")) {
             effects_.clear();  // nothing is done that is not on disk
             return;
         }
@@ -176,7 +225,10 @@ void Registry::commit() {
 std::function<void(ApiAnswer)> Registry::on_answer(
     MigrationId id, std::function<void(Entry&, const ApiAnswer&)> fn) {
     return [this, id, generation = generation_, fn = std::move(fn)](const ApiAnswer& answer) {
-        if (Entry* entry = generation == generation_ ? find(id) : nullptr) {
+        if (generation != generation_ || !failure_.empty()) {
+            return;
+        }
+        if (Entry* entry = find(id)) {
             fn(*entry, answer);
             commit();
         }

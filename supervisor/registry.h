@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -16,10 +17,21 @@
 #include "supervisor/core/claim.h"
 #include "supervisor/core/model.h"
 #include "supervisor/journal/journal.h"
+#include "supervisor/metrics/metrics.h"
 
 namespace shift {
 
 enum class StopRung { kAsk, kTerm, kKill };
+
+// What is over stays in `status` for so long.
+inline constexpr std::chrono::hours kFinishedShown{1};
+
+// A turn of the loop that comes so late means that this host stood still (a suspended machine,
+// SIGSTOP): what the API said before is worth nothing, somebody may have taken over.
+inline constexpr Millis kStoodStill{3'000};
+// Short enough that a host which is merely slow still gets to start something: what is started
+// takes the table's lock first.
+inline constexpr Millis kStoodStillLong{60'000};
 
 // One migration in memory: its journal rows plus what need not survive a crash.
 struct Entry {
@@ -34,12 +46,17 @@ struct Entry {
     std::optional<SteadyTime> claimed_at;  // nullopt: before this process started
     SteadyTime claim_due{};
     int claim_tries = 0;
-    SteadyTime nobodys_since{};  // seen unstaged and unpinned since
+    SteadyTime untouched_since{};  // seen unstaged, not ours and unchanged since
+    std::int64_t untouched_version = 0;
+    SteadyTime won_since{};  // contested: our pin was seen first
     SteadyTime recheck_due{};
+    bool may_start = false;    // an answer just said that it is still ours
+    bool pin_written = false;  // of a takeover: the next read tells who won
 
     // Running.
     SteadyTime wait_until{};
-    std::string api_state_file;
+    // The API's copy of the state file, "" = it has none; nullopt = not asked for.
+    std::optional<std::string> api_state_file;
     Progress progress;                       // newest; the attempt's row follows every few seconds
     std::optional<std::int64_t> first_rows;  // what the attempt's first report said
     SteadyTime progress_journal_due{};
@@ -48,6 +65,10 @@ struct Entry {
     StopRung stop_rung = StopRung::kAsk;
     SteadyTime ask_due{};
     std::optional<Millis> retry_after;  // what the worker's outcome asked for
+    int waits = 0;                      // attempts in a row that did not count as tries
+    std::optional<Why> worker_waits;    // what the living worker says it waits for
+    Json last_evidence;                 // what the last outcome rests on; null = nothing
+    SteadyTime throttled_at{};          // progress said so then; epoch = not throttled
     SteadyTime orphan_since{};
     bool disowned = false;  // taken over elsewhere: stop, tell nothing
 
@@ -62,6 +83,7 @@ struct Entry {
     SteadyTime state_due{};
     int percent_told = -1;
     std::map<std::int64_t, SteadyTime> call_due;  // by call id; missing = at once
+    SteadyTime forget_due{};                      // closed: remembered until then
 
     bool changed = false;  // record to be written
     bool attempt_changed = false;
@@ -72,8 +94,9 @@ struct Entry {
 // before acting, fact after.
 class Registry {
   public:
-    Registry(const Clock& clock, const Config& config, const Logger& log)
-        : clock_(clock), config_(config), log_(log) {}
+    // `seed`: of everything random (poll times, claim ids); must differ between hosts.
+    Registry(const Clock& clock, const Config& config, const Logger& log, std::uint64_t seed)
+        : clock_(clock), config_(config), log_(log), generator_(seed) {}
 
     // Replaces everything by what the journal holds. Callbacks made before this are void.
     Status load(std::unique_ptr<Journal> journal);
@@ -84,8 +107,10 @@ class Registry {
     // The entry of `id`, from memory, else the journal, else new.
     Entry& obtain(MigrationId id);
 
-    void set_state(Entry& entry, ClaimState state, const std::string& reason = {});
-    void set_reason(Entry& entry, const std::string& reason);
+    void set_state(Entry& entry, ClaimState state, const std::string& reason = {},
+                   std::optional<WhyCode> why = std::nullopt);
+    void set_reason(Entry& entry, const std::string& reason,
+                    std::optional<WhyCode> why = std::nullopt);
     void touch(Entry& entry) { entry.changed = true; }
     void touch_attempt(Entry& entry) { entry.attempt_changed = true; }
     void add_call(Entry& entry, OwedCall call);
@@ -95,14 +120,25 @@ class Registry {
     void put_setting(const std::string& key, const std::string& value);
     std::string setting(const std::string& key) const;
     Json history(MigrationId id);
+    // Reads for people: as Journal's.
+    Result<MigrationRecord> find_record(MigrationId id) const;
+    Result<Json> events(MigrationId id, std::int64_t after, int limit);
+    Result<Json> list(const HistoryFilter& filter);
+    // Retention: as Journal's; errors are the journal's failure and end in nothing to do.
+    std::vector<MigrationId> expired(const Expiry& expiry, int limit);
+    bool forget(MigrationId id, int rows_max);
+    bool prune(const Expiry& expiry, int rows_max);
     std::int64_t next_attempt_id() { return ++last_attempt_; }
+    // Attempt numbers up to `id` are taken, whatever the journal says.
+    void skip_attempt_ids(std::int64_t id) { last_attempt_ = std::max(last_attempt_, id); }
 
     void then(std::function<void()> effect) { effects_.push_back(std::move(effect)); }
     // Writes, commits, runs effects; again while effects make changes.
     void commit();
 
     // A callback for an API call about `id`: finds the entry again, hands it the answer, commits.
-    // Does nothing when the entry or this life of the journal is gone.
+    // Does nothing when the entry or this life of the journal is gone, or the journal has failed:
+    // what is in memory then may not be on disk, and nothing may follow from it.
     std::function<void(ApiAnswer)> on_answer(MigrationId id,
                                              std::function<void(Entry&, const ApiAnswer&)> fn);
 
@@ -113,8 +149,14 @@ class Registry {
     const Clock& clock() const { return clock_; }
     const Config& config() const { return config_; }
     const Logger& log() const { return log_; }
-    // Uniform in [0, 1); seeded from the system, so that no two hosts poll in step.
+    Metrics& metrics() { return metrics_; }
+    const Metrics& metrics() const { return metrics_; }
+    // Uniform in [0, 1).
     double random() { return std::uniform_real_distribution<double>(0.0, 1.0)(generator_); }
+    // A random part of `whole`, so that many do not come at once.
+    Millis share_of(Millis whole) {
+        return Millis(static_cast<std::int64_t>(static_cast<double>(whole.count()) * random()));
+    }
     std::string random_hex();
 
   private:
@@ -130,9 +172,10 @@ class Registry {
     std::vector<std::function<void()>> effects_;
     std::int64_t last_attempt_ = 0;
     std::uint64_t generation_ = 0;
+    Metrics metrics_;
     std::string failure_;
     SteadyTime failed_since_{};
-    std::mt19937_64 generator_{std::random_device{}()};
+    std::mt19937_64 generator_;
 };
 
 }  // namespace shift

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <random>
 #include <utility>
 
 namespace shift {
@@ -11,65 +12,62 @@ namespace {
 constexpr Millis kStopFileInterval{1'000};
 constexpr Millis kJournalRetryInterval{10'000};
 constexpr std::chrono::minutes kJournalPatience{10};
-constexpr std::chrono::hours kFinishedShown{1};
+// What lives is adopted at once, and let go soon if it was taken over while we were away.
+constexpr Millis kRecheckAfterStart{1'000};
+// What may move again is remembered for longer, to be read now and then.
+constexpr std::chrono::hours kClosedRemembered{24 * 7};
 
-Json time_or_null(WallTime time) {
-    return time == WallTime{} ? Json() : Json(iso_time(time));
+std::string commands_text() {
+    std::string text;
+    for (const ControlCommand& command : control_commands()) {
+        text += text.empty() ? command.name : std::string(", ") + command.name;
+    }
+    return text;
 }
 
-template <typename T>
-Json or_null(const std::optional<T>& value) {
-    return value ? Json(*value) : Json();
+// Who gave a command, for the journal.
+Json by(const ControlCaller& caller) {
+    Json json = {{"uid", caller.uid}};
+    if (!caller.as.empty()) {
+        json["as"] = caller.as;
+    }
+    return json;
 }
 
 }  // namespace
 
-void Supervisor::WatchedUpstream::call(ApiRequest request, Done done) {
-    inner_.call(std::move(request), [this, done = std::move(done)](ApiAnswer answer) {
-        if (answer.status != 0 && answer.status < 500) {
-            last_ok_ = clock_.wall();
-        } else {
-            last_failure_ = clock_.wall();
-            last_error_ = answer.brief();
-        }
-        done(std::move(answer));
-    });
-}
-
-Json Supervisor::WatchedUpstream::status() const {
-    return {{"reachable", last_ok_ >= last_failure_ && last_ok_ != WallTime{}},
-            {"last_ok", time_or_null(last_ok_)},
-            {"last_error", last_error_.empty() ? Json() : Json(last_error_)},
-            {"last_error_at", time_or_null(last_failure_)}};
+std::uint64_t Supervisor::system_seed() {
+    std::random_device device;
+    return static_cast<std::uint64_t>(device()) << 32U | device();
 }
 
 Supervisor::Supervisor(const Clock& clock, Config config, const Logger& log, Upstream& upstream,
-                       Workers& workers, OpenJournal open_journal)
+                       Workers& workers, OpenJournal open_journal, std::uint64_t seed)
     : clock_(clock),
       config_(std::move(config)),
       log_(log),
-      upstream_(upstream, clock),
       workers_(workers),
       open_journal_(std::move(open_journal)),
-      registry_(clock_, config_, log_),
+      registry_(clock_, config_, log_, seed),
+      upstream_(upstream, clock, registry_.metrics()),
       claimer_(registry_, upstream_),
       courier_(registry_, upstream_, workers_),
       attempts_(registry_, workers_, claimer_, courier_),
-      started_(clock.wall()) {}
+      retention_(registry_, workers_),
+      answers_(registry_, claimer_, workers_, upstream_, clock.wall()) {}
 
 Status Supervisor::recover() {
     ASSIGN_OR_RETURN(std::unique_ptr<Journal> journal, open_journal_());
     RETURN_IF_ERROR(registry_.load(std::move(journal)));
+    registry_.skip_attempt_ids(workers_.highest_attempt());
     claimer_.reset();
+    retention_.reset();
     for (const auto& [id, entry] : registry_.entries()) {
-        MigrationRecord& record = entry->record;
-        // The API's copy of the state file was in memory only: ask for it again.
-        const bool first_try = record.state == ClaimState::kWaiting && record.tries == 0;
-        if (first_try && !entry->attempt && needs_state_file(record)) {
-            registry_.set_state(*entry, ClaimState::kFetching);
+        if (entry->attempt) {
+            entry->recheck_due = clock_.now() + registry_.share_of(kRecheckAfterStart);
         }
         log_.info("recovered", {{"migration", id},
-                                {"state", claim_state_name(record.state)},
+                                {"state", claim_state_name(entry->record.state)},
                                 {"attempt", entry->attempt ? entry->attempt->id : 0},
                                 {"owed", entry->calls.size()}});
     }
@@ -85,13 +83,24 @@ Status Supervisor::recover() {
     return Ok{};
 }
 
-void Supervisor::set_drain(bool active, bool keep) {
+DrainState Supervisor::drain_state() const {
+    const std::string drain = registry_.setting("drain");
+    return {stop_file_, !drain.empty(), drain == "keep"};
+}
+
+Result<Json> Supervisor::set_drain(bool active, const Json& args, const Json& by) {
+    const bool keep = active && bool_or(args, "keep", false);
     registry_.put_setting("drain", active ? (keep ? "keep" : "offer") : "");
-    registry_.add_event(nullptr, "operator", active ? "drain" : "undrain", {{"keep", keep}});
-    log_.info(active ? "drain" : "undrain", {{"keep", keep}});
+    Json detail = by;
+    detail["keep"] = keep;
+    registry_.add_event(nullptr, "operator", active ? "drain" : "undrain", detail);
+    log_.info(active ? "drain" : "undrain", detail);
     if (!active) {
         claimer_.poll_soon();
     }
+    answers_.set_drain(drain_state());
+    registry_.commit();
+    return answers_.status();
 }
 
 void Supervisor::update_drain() {
@@ -109,20 +118,45 @@ void Supervisor::update_drain() {
             }
         }
     }
-    const std::string drain = registry_.setting("drain");
-    attempts_.set_drain({!drain.empty() || stop_file_, drain == "keep"});
+    const DrainState drain = drain_state();
+    attempts_.set_drain({drain.active(), drain.keep});
+    answers_.set_drain(drain);
+}
+
+// By both clocks: some machines stop the monotonic one while they are suspended. A wall clock that
+// is set costs a few reads.
+void Supervisor::notice_standstill() {
+    const auto now = clock_.now();
+    const auto wall = clock_.wall();
+    const auto gap = std::max(std::chrono::duration_cast<Millis>(now - last_tick_),
+                              std::chrono::duration_cast<Millis>(wall - last_tick_wall_));
+    const bool stood = last_tick_ != SteadyTime{} && gap > kStoodStill;
+    last_tick_ = now;
+    last_tick_wall_ = wall;
+    if (!stood) {
+        return;
+    }
+    log_.warn("stood_still", {{"text", "claims are read back before anything is told"}});
+    for (const auto& [id, entry] : registry_.entries()) {
+        entry->pin_seen = {};
+        entry->may_start = entry->may_start && gap < kStoodStillLong;
+        if (is_open(entry->record.state)) {
+            entry->recheck_due = now;
+        }
+    }
 }
 
 void Supervisor::tick() {
+    notice_standstill();
     if (!registry_.failure().empty()) {
         retry_journal();
         return;
     }
     update_drain();
-    const bool draining = stop_file_ || !registry_.setting("drain").empty();
-    claimer_.tick(!draining);
+    claimer_.tick(!drain_state().active());
     advance_all();
     forget_finished();
+    retention_.tick();
     registry_.commit();
 }
 
@@ -159,125 +193,132 @@ bool Supervisor::wants_exit() const {
 }
 
 void Supervisor::forget_finished() {
-    std::erase_if(registry_.entries(), [this](const auto& item) {
-        const Entry& entry = *item.second;
-        return !is_open(entry.record.state) && !entry.attempt && entry.calls.empty() &&
-               !entry.changed && !entry.claim_call_in_flight &&
-               clock_.wall() - entry.record.since > kFinishedShown;
+    const auto now = clock_.now();
+    std::erase_if(registry_.entries(), [this, now](const auto& item) {
+        Entry& entry = *item.second;
+        if (is_open(entry.record.state) || entry.attempt || !entry.calls.empty() || entry.changed ||
+            entry.claim_call_in_flight) {
+            entry.forget_due = {};
+            return false;
+        }
+        if (entry.forget_due == SteadyTime{}) {
+            entry.forget_due =
+                now + (may_move_again(entry.record) ? kClosedRemembered : kFinishedShown);
+        }
+        return now >= entry.forget_due;
     });
 }
 
-std::int64_t Supervisor::owed_before_drained() const {
-    std::int64_t owed = 0;
-    for (const auto& [id, entry] : registry_.entries()) {
-        const bool claiming = is_open(entry->record.state) &&
-                              entry->record.state != ClaimState::kWaiting &&
-                              entry->record.state != ClaimState::kRunning &&
-                              entry->record.state != ClaimState::kDelivering;
-        owed += static_cast<std::int64_t>(entry->calls.size());
-        owed += entry->attempt || claiming ? 1 : 0;
+Result<Json> Supervisor::retry(MigrationId id, const Json& by) {
+    Entry* entry = registry_.find(id);
+    if (entry == nullptr || !is_open(entry->record.state)) {
+        ASSIGN_OR_RETURN(const MigrationRecord record, registry_.find_record(id));
+        const bool resumable = record.seen.status == static_cast<int>(ApiStatus::kError);
+        return Error{
+            Errc::kInvalidArgument,
+            fmt::format("nothing of migration {} waits for a try here: it is {} ({}){}", id,
+                        claim_state_name(record.state), api_status_name(record.seen.status),
+                        resumable ? fmt::format("; resume {} goes on with it", id) : "")};
     }
-    return owed;
+    if (entry->record.state == ClaimState::kDeciding) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("migration {} needs a decision first: final-insert {} --done or "
+                                 "--run-again",
+                                 id, id)};
+    }
+    const bool waits = !entry->attempt || !entry->calls.empty();
+    if (!waits) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("nothing of migration {} waits for a try: attempt {} is at work",
+                                 id, entry->attempt->id)};
+    }
+    registry_.add_event(entry, "operator", "retry", by);
+    log_.info("retry", {{"migration", id}, {"tries", entry->record.tries}});
+    courier_.deliver_now(*entry);
+    claimer_.retry_now(*entry);
+    if (entry->record.state == ClaimState::kWaiting && !entry->attempt) {
+        entry->record.tries = 0;
+        entry->record.next_try = {};
+        entry->wait_until = {};
+        registry_.set_reason(*entry, "");
+        registry_.touch(*entry);
+    }
+    registry_.commit();
+    return to_json(answers_.why_of(*entry), id);
 }
 
-Json Supervisor::status_of(const Entry& entry) const {
-    const MigrationRecord& record = entry.record;
-    const Migration& seen = record.seen;
-    const Progress& progress = entry.progress;
-    const bool runs = entry.attempt.has_value();
-    const auto pid = [](pid_t value) { return value > 0 ? Json(value) : Json(); };
-    std::string error;
-    for (const OwedCall& call : entry.calls) {
-        if (call.tries > 0) {
-            error = fmt::format("{}: {}", call_kind_name(call.kind), call.last_answer);
-        }
+Result<Json> Supervisor::decide_final_insert(MigrationId id, const Json& args, const Json& by) {
+    const std::string decision = string_or(args, "decision", "");
+    if (decision != "done" && decision != "run-again") {
+        return Error{Errc::kInvalidArgument, "decision: neither done nor run-again"};
     }
-    return {{"id", record.id},
-            {"cluster", seen.cluster_name},
-            {"host", seen.host},
-            {"port", seen.port},
-            {"database", seen.database},
-            {"table", seen.table},
-            {"ddl_statement", seen.ddl_statement},
-            {"status", seen.status},
-            {"status_name", api_status_name(seen.status)},
-            {"step", record.step ? Json(step_name(*record.step)) : Json()},
-            {"state", claim_state_name(record.state)},
-            {"phase", progress.phase.empty() ? Json() : Json(progress.phase)},
-            {"percent", or_null(progress.percent)},
-            {"rows", or_null(progress.rows)},
-            {"rows_total", or_null(progress.rows_total)},
-            {"rows_per_s", or_null(progress.rows_per_s)},
-            {"eta_s", or_null(progress.eta_s)},
-            {"throttle", progress.throttle.empty() ? Json() : Json(progress.throttle)},
-            {"since", iso_time(record.since)},
-            {"attempt", record.attempt},
-            {"tries", record.tries},
-            {"engine", runs ? Json(entry.attempt->engine) : Json()},
-            {"worker_pid", runs ? pid(entry.attempt->worker.pid) : Json()},
-            {"engine_pid", runs ? pid(entry.attempt->engine_process.pid) : Json()},
-            {"owed", entry.calls.size()},
-            {"reason", record.reason.empty() ? Json() : Json(record.reason)},
-            {"error", error.empty() ? Json() : Json(error)},
-            {"next_try", time_or_null(record.next_try)},
-            {"log_file", workers_.log_path(record.id)}};
+    Entry* entry = registry_.find(id);
+    if (entry == nullptr || entry->record.state != ClaimState::kDeciding) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("migration {} does not wait for a decision about its final insert "
+                                 "(why {} tells what it waits for)",
+                                 id, id)};
+    }
+    log_.info("final_insert_decided", {{"migration", id}, {"decision", decision}});
+    attempts_.decide_final_insert(*entry, decision == "done", by);
+    registry_.commit();
+    return to_json(answers_.why_of(*entry), id);
 }
 
-Json Supervisor::status() const {
-    Json migrations = Json::array();
-    for (const auto& [id, entry] : registry_.entries()) {
-        if (entry->record.claim > 0) {
-            migrations.push_back(status_of(*entry));
-        }
+// Args: {"migration": {...}} as the API shows it, with host and port. The answer: {"id"}.
+Result<Json> Supervisor::take_over(const Json& args) {
+    const auto it = args.find("migration");
+    if (it == args.end()) {
+        return Error{Errc::kInvalidArgument, "takeover: no migration given"};
     }
-    Json skipped = Json::array();
-    for (const auto& [item, why] : claimer_.problems()) {
-        skipped.push_back({{"id", item}, {"why", why}});
-    }
-    const std::string drain = registry_.setting("drain");
-    const bool draining = stop_file_ || !drain.empty();
-    Json api = upstream_.status();
-    api["url"] = config_.rest_api;
-    api["last_poll"] = time_or_null(claimer_.last_poll());
-    return {{"version", SHIFT_VERSION},
-            {"pid", static_cast<std::int64_t>(::getpid())},
-            {"run_host", config_.run_host},
-            {"state", !registry_.failure().empty() ? "journal failed"
-                      : draining                   ? "draining"
-                                                   : "running"},
-            {"since", iso_time(started_)},
-            {"journal_error", registry_.failure().empty() ? Json() : Json(registry_.failure())},
-            {"api", std::move(api)},
-            {"drain",
-             {{"active", draining},
-              {"by", !drain.empty() ? Json("command")
-                     : stop_file_   ? Json("stop file")
-                                    : Json()},
-              {"keep", drain == "keep"},
-              {"owed", owed_before_drained()}}},
-            {"skipped", std::move(skipped)},
-            {"migrations", std::move(migrations)}};
+    ASSIGN_OR_RETURN(const Migration listed, parse_migration(*it));
+    RETURN_IF_ERROR(claimer_.take_over(listed));
+    registry_.commit();
+    return Json{{"id", listed.id}};
 }
 
-Result<Json> Supervisor::command(const std::string& name, const Json& args) {
+Result<Json> Supervisor::command(const std::string& name, const Json& args,
+                                 const ControlCaller& caller) {
+    ++registry_.metrics().control_requests;
+    const ControlCommand* known = find_control_command(name);
+    if (known == nullptr) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("unknown command '{}'; this daemon ({}) knows {}", name,
+                                 SHIFT_VERSION, commands_text())};
+    }
+    if (known->access == ControlAccess::kWrite && !registry_.failure().empty()) {
+        return Error{Errc::kIo, "the journal cannot be written: " + registry_.failure()};
+    }
+    const MigrationId id = int_or(args, "id", 0);
     if (name == "status") {
-        return status();
+        return answers_.status();
     }
     if (name == "version") {
         return Json{{"version", SHIFT_VERSION}, {"pid", static_cast<std::int64_t>(::getpid())}};
     }
-    if (name == "drain" || name == "undrain") {
-        if (!registry_.failure().empty()) {
-            return Error{Errc::kIo, "the journal cannot be written: " + registry_.failure()};
-        }
-        set_drain(name == "drain", bool_or(args, "keep", false));
-        registry_.commit();
-        return status();
+    if (name == "events") {
+        return answers_.events(args);
     }
-    return Error{Errc::kInvalidArgument,
-                 fmt::format("unknown command '{}'; this daemon ({}) knows status, drain, undrain, "
-                             "version",
-                             name, SHIFT_VERSION)};
+    if (name == "history") {
+        return answers_.history(args);
+    }
+    if (name == "why") {
+        ASSIGN_OR_RETURN(const Why why, answers_.why(id));
+        return to_json(why, id);
+    }
+    if (name == "drain" || name == "undrain") {
+        return set_drain(name == "drain", args, by(caller));
+    }
+    if (name == "takeover") {
+        return take_over(args);
+    }
+    if (name == "retry") {
+        return retry(id, by(caller));
+    }
+    if (name == "final-insert") {
+        return decide_final_insert(id, args, by(caller));
+    }
+    return Error{Errc::kInternal, fmt::format("command '{}' is listed but not built", name)};
 }
 
 std::vector<std::string> Supervisor::reconfigure(const Config& fresh) {
@@ -289,6 +330,7 @@ std::vector<std::string> Supervisor::reconfigure(const Config& fresh) {
     taken.control_socket = config_.control_socket;
     taken.log_dir = config_.log_dir;
     taken.worker_path = config_.worker_path;
+    taken.metrics_listen = config_.metrics_listen;
     config_ = std::move(taken);  // registry_ and the parts refer to config_
     return refused;
 }

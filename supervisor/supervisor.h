@@ -4,10 +4,14 @@
 #include <memory>
 #include <string>
 
+#include "common/control_protocol.h"
+#include "supervisor/answers.h"
 #include "supervisor/attempts.h"
 #include "supervisor/claimer.h"
 #include "supervisor/courier.h"
 #include "supervisor/registry.h"
+#include "supervisor/retention.h"
+#include "supervisor/watched_upstream.h"
 
 namespace shift {
 
@@ -20,8 +24,10 @@ class Supervisor {
   public:
     using OpenJournal = std::function<Result<std::unique_ptr<Journal>>()>;
 
+    // `seed`: of everything random in it; no two hosts may share one.
     Supervisor(const Clock& clock, Config config, const Logger& log, Upstream& upstream,
-               Workers& workers, OpenJournal open_journal);
+               Workers& workers, OpenJournal open_journal, std::uint64_t seed = system_seed());
+    static std::uint64_t system_seed();
 
     // Opens and folds the journal. Errors: as Journal's open; the daemon cannot start.
     Status recover();
@@ -32,50 +38,46 @@ class Supervisor {
     // The journal has failed for so long that a restart is the better try (exit 74).
     bool wants_exit() const;
 
-    // Control commands; the answer is the `data` of the control protocol.
-    Result<Json> command(const std::string& name, const Json& args);
+    // Control commands; the answer is the `data` of the control protocol. Whether the caller may is
+    // the socket's business.
+    Result<Json> command(const std::string& name, const Json& args,
+                         const ControlCaller& caller = {});
+    // The text of a Prometheus scrape.
+    std::string metrics() const { return answers_.metrics(); }
     // Takes over what can change while running (SIGHUP). Returns the keys that cannot.
     std::vector<std::string> reconfigure(const Config& fresh);
 
     const Config& config() const { return config_; }
+    // All it knows, to be looked at.
+    const Registry& registry() const { return registry_; }
 
   private:
-    // Passes calls through and remembers whether the API answers.
-    class WatchedUpstream final : public Upstream {
-      public:
-        WatchedUpstream(Upstream& inner, const Clock& clock) : inner_(inner), clock_(clock) {}
-        void call(ApiRequest request, Done done) override;
-        Json status() const;
-
-      private:
-        Upstream& inner_;
-        const Clock& clock_;
-        WallTime last_ok_{};
-        WallTime last_failure_{};
-        std::string last_error_;
-    };
-
+    void notice_standstill();
     void update_drain();
-    void set_drain(bool active, bool keep);
+    DrainState drain_state() const;
+    Result<Json> set_drain(bool active, const Json& args, const Json& by);
+    Result<Json> retry(MigrationId id, const Json& by);
+    Result<Json> decide_final_insert(MigrationId id, const Json& args, const Json& by);
     void advance_all();
     void retry_journal();
     void forget_finished();
-    Json status() const;
-    Json status_of(const Entry& entry) const;
-    std::int64_t owed_before_drained() const;
+    Result<Json> take_over(const Json& args);
 
     const Clock& clock_;
     Config config_;
     const Logger& log_;
-    WatchedUpstream upstream_;
     Workers& workers_;
     OpenJournal open_journal_;
     Registry registry_;
+    WatchedUpstream upstream_;
     Claimer claimer_;
     Courier courier_;
     Attempts attempts_;
+    Retention retention_;
+    Answers answers_;
 
-    WallTime started_{};
+    SteadyTime last_tick_{};
+    WallTime last_tick_wall_{};
     bool stop_file_ = false;
     SteadyTime stop_file_due_{};
     SteadyTime journal_retry_due_{};

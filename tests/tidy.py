@@ -28,6 +28,7 @@ INCLUDES = {
     "supervisor/control": ["common", "supervisor/core", "supervisor/loop"],
     "supervisor/journal": ["common", "supervisor/core"],
     "supervisor/loop": ["common"],
+    "supervisor/metrics": ["common", "supervisor/core", "supervisor/loop"],
     "supervisor/process": ["common", "supervisor/core", "supervisor/loop"],
     "supervisor/upstream": ["common", "supervisor/core", "supervisor/loop"],
     "worker": ["common", "worker"],
@@ -42,7 +43,8 @@ INCLUDES = {
 FOREIGN = {
     "libuv": (r"uv\.h", ["supervisor", "worker", "tests"]),
     "libcurl": (r"curl/", ["common", "supervisor/upstream", "supervisor/main.cc", "tests"]),
-    "sqlite": (r"sqlite3\.h", ["supervisor/journal", "api", "ctl", "tests"]),
+    "sqlite": (r"sqlite3\.h",
+               ["common/sqlite_row.h", "supervisor/journal", "api", "ctl", "tests"]),
     "mysql": (r"(mysql|mariadb)[/.]|errmsg\.h|mysqld_error\.h", ["worker", "api", "tests"]),
     "httplib": (r"httplib\.h", ["api", "tests"]),
     "cli11": (r"CLI/", ["ctl", "api", "worker", "supervisor", "tests"]),

@@ -65,9 +65,18 @@ Verdict changed_but(const std::string& reason, const std::string& message) {
     return failed(reason, "table WAS changed: " + message);
 }
 
+// Only a person can look into the table and say: final-insert ID --done or --run-again.
 Verdict unknown_result(const Context& context) {
-    return changed_but("final_insert_unknown",
-                       "final insert result unknown: " + context.job.final_insert);
+    Verdict verdict{Outcome::kUndecided, "final_insert_unknown",
+                    "the table is changed, but whether its final insert happened is not known: " +
+                        context.job.final_insert,
+                    0};
+    verdict.evidence = {{"statement", context.job.final_insert}};
+    context.reporter.remark(
+        fmt::format("{}; look, then: shift-supervisorctl final-insert {} --done or --run-again",
+                    verdict.message, context.job.migration),
+        LogLevel::kError);
+    return verdict;
 }
 
 // Trouble that another attempt of this step may not meet: it finds the table changed and goes on

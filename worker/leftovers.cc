@@ -6,6 +6,7 @@
 
 #include "common/ddl.h"
 #include "common/test_points.h"
+#include "worker/lock_wait.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
 
@@ -188,13 +189,15 @@ Status drop_triggers(Context& context, const std::vector<Trigger>& triggers) {
         if (planted_bug("forget-trigger") && &trigger == &triggers.back()) {
             continue;
         }
+        LockWait wait(context, trigger.table);
         RETURN_IF_ERROR(patiently(
             context.stop, [&context] { return context.stop.is_urgent(); },
             [&]() -> Status {
                 ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
                 return locked->execute("DROP TRIGGER IF EXISTS " +
                                        qualified_name(context.db(), trigger.name));
-            }));
+            },
+            [&wait] { wait.look(); }));
         context.reporter.remark("dropped trigger " + trigger.name);
     }
     return Ok{};
@@ -218,12 +221,14 @@ Status discard_table(Context& context, const std::string& table, std::string* tr
         sql = fmt::format("RENAME TABLE {} TO {}", qualified_name(context.db(), table),
                           qualified_name(target_db, target));
     }
+    LockWait wait(context, table);
     RETURN_IF_ERROR(patiently(
         context.stop, [&context] { return context.stop.is_urgent(); },
         [&]() -> Status {
             ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
             return locked->execute(sql);
-        }));
+        },
+        [&wait] { wait.look(); }));
     if (trashed != nullptr) {
         *trashed = job.enable_trash ? target_db + "." + target : "";
     }

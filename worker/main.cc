@@ -9,8 +9,11 @@
 #include <cstring>
 #include <string_view>
 
+#include "common/config.h"
 #include "common/exit_code.h"
 #include "common/job.h"
+#include "worker/doctor/server_check.h"
+#include "worker/doctor/table_hold.h"
 #include "worker/osc/exec_engine.h"
 #include "worker/osc/osc_command.h"
 #include "worker/osc/osc_tool.h"
@@ -26,6 +29,10 @@ constexpr const char* kUsage =
     "DIR/events.jsonl; DIR/worker.sock takes commands; SIGTERM stops and keeps state.\n"
     "\n"
     "  --attempt-dir DIR   the attempt to run\n"
+    "  --check --config FILE HOST:PORT[/DATABASE,...]...\n"
+    "                      what doctor wants to know of these servers, as JSON lines\n"
+    "  --who-holds --config FILE HOST:PORT DATABASE TABLE [--kill THREAD]\n"
+    "                      whether any host's worker is on a table, as JSON; ends its session\n"
     "  --help              this text\n"
     "  --version           the version\n";
 
@@ -68,6 +75,69 @@ int describe_engine_mode(const std::string& program, const std::string& wanted) 
     json["flavour"] = shift::flavour_name(flavour);
     json["meaning"] = shift::flavour_meaning(flavour);
     std::puts(shift::to_line(json).c_str());
+    return shift::kExitOk;
+}
+
+// Findings about database servers, one JSON object a line, for `doctor`.
+int check_mode(int argc, char** argv) {
+    if (argc < 4 || std::string_view(argv[2]) != "--config") {
+        return usage_error("--check --config FILE HOST:PORT[/DATABASE,...]...");
+    }
+    const auto config = shift::load_config(argv[3]);
+    if (!config.ok()) {
+        std::fprintf(stderr, "shift-worker: %s\n", config.error().message.c_str());
+        return shift::kExitConfig;
+    }
+    std::vector<shift::ServerToCheck> servers;
+    for (int i = 4; i < argc; ++i) {
+        const auto server = shift::parse_server_to_check(argv[i]);
+        if (!server.ok()) {
+            return usage_error(server.error().message.c_str());
+        }
+        servers.push_back(*server);
+    }
+    if (mysql_library_init(0, nullptr, nullptr) != 0) {
+        return shift::kExitInternal;
+    }
+    const shift::Status done =
+        shift::check_servers(*config, servers, [](const shift::Json& finding) {
+            std::puts(shift::to_line(finding).c_str());
+            std::fflush(stdout);
+        });
+    mysql_library_end();
+    if (!done.ok()) {
+        std::fprintf(stderr, "shift-worker: %s\n", done.error().message.c_str());
+        return shift::kExitFailed;
+    }
+    return shift::kExitOk;
+}
+
+// Who works on a table, for `takeover`.
+int who_holds_mode(int argc, char** argv) {
+    constexpr int kWords = 7;
+    const bool kills = argc == kWords + 2 && std::string_view(argv[kWords]) == "--kill";
+    if ((argc != kWords && !kills) || std::string_view(argv[2]) != "--config") {
+        return usage_error("--who-holds --config FILE HOST:PORT DATABASE TABLE [--kill THREAD]");
+    }
+    const auto config = shift::load_config(argv[3]);
+    const auto server = shift::parse_server_to_check(argv[4]);
+    if (!config.ok() || !server.ok()) {
+        std::fprintf(stderr, "shift-worker: %s\n",
+                     (config.ok() ? server.error() : config.error()).message.c_str());
+        return config.ok() ? shift::kExitUsage : shift::kExitConfig;
+    }
+    shift::TableHoldQuery query{server->host, server->port, argv[5], argv[6]};
+    query.kill = kills ? std::strtoull(argv[kWords + 1], nullptr, 10) : 0;
+    if (mysql_library_init(0, nullptr, nullptr) != 0) {
+        return shift::kExitInternal;
+    }
+    const auto answer = shift::who_holds_table(*config, query);
+    mysql_library_end();
+    if (!answer.ok()) {
+        std::fprintf(stderr, "shift-worker: %s\n", answer.error().message.c_str());
+        return shift::kExitFailed;
+    }
+    std::puts(shift::to_line(*answer).c_str());
     return shift::kExitOk;
 }
 
@@ -120,6 +190,12 @@ int main(int argc, char** argv) {
     }
     if (first == "--describe-engine" && argc == 4) {
         return describe_engine_mode(argv[2], argv[3]);
+    }
+    if (first == "--check") {
+        return check_mode(argc, argv);
+    }
+    if (first == "--who-holds") {
+        return who_holds_mode(argc, argv);
     }
     if (first == "--help") {
         std::fputs(kUsage, stdout);

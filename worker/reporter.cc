@@ -26,6 +26,7 @@ Json to_json(const Progress& progress) {
     json["eta_s"] = progress.eta_s ? Json(*progress.eta_s) : Json(nullptr);
     if (!progress.throttle.empty()) {
         json["throttle"] = progress.throttle;
+        json["throttle_code"] = progress.throttle_code;
     }
     return json;
 }
@@ -87,6 +88,17 @@ void Reporter::progress(const Progress& progress) {
     event(event::kProgress, std::move(fields));
 }
 
+void Reporter::wait(const Why& why) {
+    const char* code = why_entry(why.code).name;
+    logger_.info("waiting", {{"code", code}, {"text", why.text}});
+    event(event::kWaiting,
+          {{"code", code}, {"text", clean_utf8(why.text)}, {"evidence", why.evidence}});
+}
+
+void Reporter::go_on() {
+    event(event::kWaiting, {{"code", ""}});
+}
+
 void Reporter::outcome(const Verdict& verdict) {
     Json fields = {{"outcome", outcome_name(verdict.outcome)}};
     if (!verdict.reason.empty()) {
@@ -97,6 +109,9 @@ void Reporter::outcome(const Verdict& verdict) {
     }
     if (verdict.retry_after_s > 0) {
         fields["retry_after_s"] = verdict.retry_after_s;
+    }
+    if (!verdict.evidence.is_null()) {
+        fields["evidence"] = verdict.evidence;
     }
     logger_.info("outcome", fields);
     event(event::kOutcome, std::move(fields));

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/event_log.h"
 #include "common/log.h"
+#include "common/why.h"
 #include "worker/verdict.h"
 
 namespace shift {
@@ -19,7 +20,8 @@ struct Progress {
     double rows_per_s = 0;
     std::optional<std::int64_t> eta_s;
     std::string phase;
-    std::string throttle;  // why the copy waits, "" = it does not
+    std::string throttle;       // why the copy waits, "" = it does not
+    std::string throttle_code;  // replica-lag load paused
 };
 Json to_json(const Progress& progress);
 
@@ -44,6 +46,9 @@ class Reporter {
     void note(LogLevel level, const std::string& text);
     void progress(const Progress& progress);
     void outcome(const Verdict& verdict);
+    // What the step waits for now, and that it goes on.
+    void wait(const Why& why);
+    void go_on();
 
     // "[2006-01-02 15:04:05] stdout: text" appended to ptosc-output.log, as the original wrote it.
     void log_line(std::string_view stream, std::string_view text);

@@ -7,6 +7,7 @@
 #include "common/ddl.h"
 #include "worker/final_insert.h"
 #include "worker/leftovers.h"
+#include "worker/lock_wait.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
 #include "worker/state.h"
@@ -92,12 +93,14 @@ Status discard_old(Context& context, const std::string& old) {
             context.reporter.intent("trash", {{"db", job.pending_drops_db}, {"table", old}}));
         sql = fmt::format("RENAME TABLE {} TO {}", from, qualified_name(job.pending_drops_db, old));
     }
+    LockWait wait(context, old);
     RETURN_IF_ERROR(patiently(
         context.stop, [&context] { return context.stop.is_urgent(); },
         [&]() -> Status {
             ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
             return execute_timed(context, *locked, sql, job.ddl_timeout);
-        }));
+        },
+        [&wait] { wait.look(); }));
     context.reporter.remark(
         job.enable_trash ? fmt::format("moved the old table to {}.{}", job.pending_drops_db, old)
                          : "dropped the old table " + old);
@@ -158,6 +161,7 @@ Result<std::optional<Verdict>> swap_tables(Context& context, const std::string& 
                     qualified_name(context.db(), context.table));
     const SteadyTime deadline = context.clock.now() + kLockPatience;
     auto pause = kPauseFirst;
+    LockWait wait(context, context.table);
     for (;;) {
         if (context.stop.is_urgent()) {
             return std::optional(done(Outcome::kStopped, "stopped before the swap"));
@@ -179,9 +183,12 @@ Result<std::optional<Verdict>> swap_tables(Context& context, const std::string& 
         } else if (!is_lock_wait(error)) {
             return error.within("swap");
         }
+        wait.look();
         if (context.clock.now() >= deadline) {
-            return std::optional(
-                retry("lock_wait", "the swap did not get its lock: " + error.message));
+            Verdict late =
+                retry("lock_wait", wait.explain("the swap did not get its lock: " + error.message));
+            late.evidence = wait.evidence();
+            return std::optional(std::move(late));
         }
         context.reporter.log_line("stdout", "shift-worker: swap waits: " + error.message);
         context.stop.wait_for(pause);

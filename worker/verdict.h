@@ -14,6 +14,7 @@ struct Verdict {
     std::string reason;
     std::string message;
     int retry_after_s = 0;  // a wish, 0 = the supervisor's own back-off
+    Json evidence = {};     // what it rests on, for programs; null = nothing
 };
 
 inline Verdict retry(std::string reason, std::string message, int after_s = 0) {

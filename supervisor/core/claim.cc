@@ -14,12 +14,25 @@ std::string ApiAnswer::brief() const {
     return error.empty() ? fmt::format("{}", status) : fmt::format("{} {}", status, error);
 }
 
+bool ApiAnswer::no_such_migration() const {
+    if (status != 404 || !body.is_object()) {
+        return false;
+    }
+    const auto errors = body.find("errors");
+    return errors != body.end() && *errors == Json{"Migration not found."};
+}
+
+bool ApiAnswer::no_such_file() const {
+    return status == 404 && string_or(body, "message", "") == "File not found";
+}
+
 UnstageVerdict judge_unstage(const ApiAnswer& answer, MigrationId id, bool earlier_unknown) {
     if (answer.status == 0) {
         return answer.sent || earlier_unknown ? UnstageVerdict::kUnknown : UnstageVerdict::kRefused;
     }
-    if (answer.status >= 400 && answer.status < 500) {
-        return UnstageVerdict::kRefused;
+    constexpr int kRequestTimeout = 408;  // by a proxy that may have passed it on
+    if (answer.status >= 400 && answer.status < 500 && answer.status != kRequestTimeout) {
+        return earlier_unknown ? UnstageVerdict::kLost : UnstageVerdict::kRefused;
     }
     if (!answer.good() || !answer.body.is_object()) {
         return UnstageVerdict::kUnknown;
@@ -30,20 +43,18 @@ UnstageVerdict judge_unstage(const ApiAnswer& answer, MigrationId id, bool earli
     return get_int(answer.body, "id") == id ? UnstageVerdict::kClaimed : UnstageVerdict::kUnknown;
 }
 
-ClaimVerdict judge_claim(const Migration& shown, const MigrationRecord& record,
-                         const std::string& run_host) {
+ClaimVerdict judge_claim(const Migration& shown, const std::string& run_host) {
     if (shown.staged) {
         return ClaimVerdict::kStillStaged;
     }
-    if (!shown.run_host.empty()) {
-        return shown.run_host == run_host && step_of_status(shown.status) ? ClaimVerdict::kOurs
-                                                                          : ClaimVerdict::kTheirs;
+    if (!step_of_status(shown.status)) {
+        return ClaimVerdict::kMovedOn;
     }
-    // One unstage, by whomever, adds exactly one to lock_version; anything more means that its
-    // owner is at work.
-    const bool untouched =
-        shown.lock_version == record.listed_lock_version + 1 && shown.status == record.seen.status;
-    return untouched ? ClaimVerdict::kNobodys : ClaimVerdict::kTheirs;
+    // Not judged by the listing: people may have staged another step before our unstage arrived.
+    if (shown.run_host.empty()) {
+        return ClaimVerdict::kNobodys;
+    }
+    return shown.run_host == run_host ? ClaimVerdict::kOurs : ClaimVerdict::kTheirs;
 }
 
 PinVerdict judge_pin(const Migration& shown, const MigrationRecord& record,
@@ -55,6 +66,39 @@ PinVerdict judge_pin(const Migration& shown, const MigrationRecord& record,
         return PinVerdict::kNotYet;
     }
     return shown.run_host == run_host ? PinVerdict::kConfirmed : PinVerdict::kTheirs;
+}
+
+HoldVerdict judge_hold(const Migration& shown, const MigrationRecord& record,
+                       const std::string& run_host) {
+    const bool ours = shown.run_host == run_host;
+    if (!ours && !shown.run_host.empty()) {
+        return HoldVerdict::kTheirs;
+    }
+    if (record.no_return) {  // the table is changed: that is told whatever people did meanwhile
+        return HoldVerdict::kOurs;
+    }
+    if (shown.staged) {
+        return HoldVerdict::kStaged;
+    }
+    if (shown.status != record.seen.status) {
+        return HoldVerdict::kTheirs;
+    }
+    return ours ? HoldVerdict::kOurs : HoldVerdict::kUnpinned;
+}
+
+TakeoverVerdict judge_takeover(const Migration& shown, const MigrationRecord& record,
+                               const std::string& run_host) {
+    if (!step_of_status(shown.status)) {
+        return TakeoverVerdict::kNotOurs;
+    }
+    if (shown.run_host == run_host) {
+        return shown.staged ? TakeoverVerdict::kOursStaged : TakeoverVerdict::kOurs;
+    }
+    // The order may be old when it comes to this (we died, the API was away). Whatever its host or
+    // people have done since raised lock_version.
+    const bool as_ordered =
+        shown.run_host == record.seen.run_host && shown.lock_version == record.listed_lock_version;
+    return as_ordered ? TakeoverVerdict::kPinIt : TakeoverVerdict::kNotOurs;
 }
 
 Migration payload_of_claim(const Migration& listed, const Migration& answer) {
@@ -87,6 +131,18 @@ Migration payload_of_claim(const Migration& listed, const Migration& answer) {
 bool is_copy(const Migration& migration, Step step) {
     return step == Step::kRun && migration.runtype != Runtype::kShort &&
            migration.action == Action::kAlter;
+}
+
+bool is_cancelled_by_us(const MigrationRecord& record) {
+    return record.state == ClaimState::kHandedOn && record.step == Step::kCancel &&
+           record.seen.status == static_cast<int>(ApiStatus::kCanceled);
+}
+
+bool may_move_again(const MigrationRecord& record) {
+    const bool closed = record.state == ClaimState::kHandedOn || record.state == ClaimState::kLetGo;
+    const bool final = record.seen.status == static_cast<int>(ApiStatus::kCompleted) ||
+                       record.seen.status == static_cast<int>(ApiStatus::kFailed);
+    return closed && !final && !is_cancelled_by_us(record);
 }
 
 bool needs_state_file(const MigrationRecord& record) {

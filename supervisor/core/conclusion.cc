@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/test_points.h"
+
 namespace shift {
 namespace {
 
@@ -27,15 +29,38 @@ bool never_gives_up(Step step) {
     return step == Step::kRename || step == Step::kPause || step == Step::kCancel;
 }
 
+// What the worker calls the trouble of its outcome `retry`.
+WhyCode why_of(const std::string& reason) {
+    if (reason == "table_busy") {
+        return WhyCode::kTableBusy;
+    }
+    if (reason == "lock_wait") {
+        return WhyCode::kBlockedByLock;
+    }
+    const bool away = reason == "database_unavailable" || reason == "lost_connection" ||
+                      reason == "access_denied";
+    return away ? WhyCode::kDatabaseUnreachable : WhyCode::kBackoff;
+}
+
+// The table is changed, so whatever step was claimed meanwhile, this comes first.
+Conclusion decide(const AttemptEnd& end) {
+    Conclusion conclusion;
+    conclusion.next = Next::kDecide;
+    conclusion.why = WhyCode::kNeedsDecision;
+    conclusion.reason = end.message;
+    return conclusion;
+}
+
 // Transient trouble, or a worker that died without a verdict.
 Conclusion retry(const AttemptEnd& end, int tries, const RetryPolicy& policy) {
     Conclusion conclusion;
     conclusion.next = Next::kRetry;
     conclusion.reason = end.message.empty() ? "the worker died without an outcome" : end.message;
-    // Somebody holds the table's lock: that is waiting, not failing.
-    conclusion.counts = end.reason != "table_busy";
-    const int used = conclusion.counts ? tries + 1 : tries;
-    conclusion.delay = std::max(backoff(std::max(used, 1), policy),
+    // Somebody holds the table's lock, or this host cannot start a process: waiting, not failing.
+    conclusion.counts = end.started && end.reason != "table_busy";
+    conclusion.why = why_of(end.reason);
+    const int used = tries + (conclusion.counts ? 1 : 0);
+    conclusion.delay = std::max(backoff(conclusion.counts ? used : end.waits + 1, policy),
                                 end.retry_after.value_or(std::chrono::milliseconds(0)));
     if (!conclusion.counts || used < policy.attempts_max || never_gives_up(end.step)) {
         return conclusion;
@@ -100,6 +125,8 @@ Conclusion conclude_own(const AttemptEnd& end, int tries, bool release, const Re
             conclusion.reason = end.message.empty() ? "stopped, state kept" : end.message;
             return conclusion;
         }
+        case Outcome::kUndecided:
+            return decide(end);
         case Outcome::kRetry:
             return retry(end, tries, policy);
     }
@@ -114,6 +141,8 @@ Conclusion conclude_older(const AttemptEnd& end) {
     switch (*end.outcome) {
         case Outcome::kCompleted:
             return hand_on(CallKind::kComplete);
+        case Outcome::kUndecided:
+            return decide(end);
         case Outcome::kFailed:
             // A table that was changed must be told as such; before the change the new step wins.
             return end.message.rfind("table WAS changed:", 0) == 0
@@ -143,7 +172,7 @@ std::chrono::milliseconds backoff(int tries, const RetryPolicy& policy) {
 
 Conclusion conclude(const AttemptEnd& end, Step claimed, int tries, bool release,
                     const RetryPolicy& policy) {
-    if (end.step != claimed) {
+    if (end.step != claimed && !planted_bug("old-step-wins")) {
         return conclude_older(end);
     }
     if (!end.outcome) {

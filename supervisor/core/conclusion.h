@@ -16,6 +16,7 @@ struct Conclusion {
         kStartStep,  // an older claim's attempt ended: now the claimed step may start
         kRetry,      // the same step again after `delay`
         kNothing,    // cancelled: nothing more is told, only unpinned
+        kDecide,     // only a person can tell what happened
     };
     Next next = Next::kRetry;
     // Hand-on calls after log, state and statistics: an optional transition and its message.
@@ -26,6 +27,7 @@ struct Conclusion {
     std::chrono::milliseconds delay{0};
     bool counts = true;  // a retry that uses up one of attempts_max
     std::string reason;
+    WhyCode why = WhyCode::kBackoff;  // of kRetry and kDecide
 };
 
 // How the attempt ended; `outcome` nullopt = it died without a word.
@@ -33,6 +35,8 @@ struct AttemptEnd {
     Step step = Step::kPrepare;  // of the attempt, which may be older than the claimed step
     bool direct = false;         // a direct run: its DDL may have been sent
     bool ddl_sent = false;       // an intent `ddl` or `swap` was ever journaled
+    bool started = true;  // false: no worker ever ran; this host's trouble, no try of the step
+    int waits = 0;        // attempts before it that did not count as tries, in a row
     std::optional<Outcome> outcome;
     std::string reason;
     std::string message;

@@ -53,6 +53,20 @@ SendVerdict judge_transition(const OwedCall& call, const Migration& shown,
     return verdict(ours && as_claimed ? Kind::kSend : Kind::kSuperseded, shown);
 }
 
+SendVerdict judge_unpin(const OwedCall& call, const Migration& shown, const std::string& run_host) {
+    using Kind = SendVerdict::Kind;
+    if (shown.run_host.empty()) {
+        return verdict(Kind::kAlreadyDone, shown);
+    }
+    // The next step is unstaged already: another host got it by a stale listing, found it pinned to
+    // us and left it to us. Without the pin nobody would serve it.
+    const bool offered = string_or(call.body, "after", "") == call_kind_name(CallKind::kOffer);
+    const bool awaits_us = !shown.staged && step_of_status(shown.status) &&
+                           (offered || shown.status != call.claimed_status);
+    return verdict(shown.run_host == run_host && !awaits_us ? Kind::kSend : Kind::kSuperseded,
+                   shown);
+}
+
 std::string message_of(const OwedCall& call) {
     const std::string message = string_or(call.body, "error_message", "");
     if (call.refusals < kRefusalsBeforeAscii) {
@@ -69,8 +83,8 @@ SendVerdict judge_send(const OwedCall& call, const Migration& shown, const std::
     if (is_transition(call.kind)) {
         return judge_transition(call, shown, run_host, no_return);
     }
-    if (call.kind == CallKind::kUnpin && shown.run_host.empty()) {
-        return verdict(Kind::kAlreadyDone, shown);
+    if (call.kind == CallKind::kUnpin) {
+        return judge_unpin(call, shown, run_host);
     }
     // A late unpin of our older claim took the pin of this one away. Nobody else can have claimed
     // it while it stayed unstaged in the claimed status, so the hand-on goes on as its transition
@@ -84,9 +98,6 @@ SendVerdict judge_send(const OwedCall& call, const Migration& shown, const std::
 }
 
 DeliveryVerdict judge_delivery(const OwedCall& call, const ApiAnswer& answer) {
-    if (answer.status == 404) {
-        return DeliveryVerdict::kGone;
-    }
     if (!answer.good() || !answer.body.is_object()) {
         return DeliveryVerdict::kRetry;
     }
@@ -98,6 +109,8 @@ DeliveryVerdict judge_delivery(const OwedCall& call, const ApiAnswer& answer) {
 bool api_is_out(const ApiAnswer& answer) {
     switch (answer.status) {
         case 0:
+        case 404:
+        case 408:
         case 429:
         case 502:
         case 503:

@@ -26,7 +26,6 @@ SendVerdict judge_send(const OwedCall& call, const Migration& shown, const std::
 enum class DeliveryVerdict {
     kDelivered,
     kRetry,  // no answer or an HTTP error: read back, then perhaps again
-    kGone,   // 404: the migration does not exist any more
 };
 DeliveryVerdict judge_delivery(const OwedCall& call, const ApiAnswer& answer);
 
@@ -43,7 +42,8 @@ ApiRequest request_of(const OwedCall& call, const std::string& contents);
 bool reads_file(CallKind kind);
 
 // No word from the API itself: no answer at all, or one that a proxy before it or an overloaded
-// server gives (429, 502, 503, 504). Such a try says nothing about the call and counts no refusal.
+// server gives (404, 408, 429, 502, 503, 504). Such a try says nothing about the call and counts no
+// refusal. Whether a migration is gone is told by reading it.
 bool api_is_out(const ApiAnswer& answer);
 
 // How often the API may answer a report or state file with an HTTP error before it is dropped with

@@ -30,15 +30,17 @@ std::optional<E> value_of(const Names<E, N>& names, const std::string& text) {
     return std::nullopt;
 }
 
-constexpr Names<ClaimState, 11> kClaimStates = {{
+constexpr Names<ClaimState, 13> kClaimStates = {{
     {ClaimState::kSeen, "seen"},
     {ClaimState::kClaiming, "claiming"},
     {ClaimState::kUncertain, "uncertain"},
+    {ClaimState::kTakingOver, "taking over"},
     {ClaimState::kContesting, "contesting"},
     {ClaimState::kPinning, "pinning"},
     {ClaimState::kFetching, "fetching state"},
     {ClaimState::kWaiting, "waiting"},
     {ClaimState::kRunning, "running"},
+    {ClaimState::kDeciding, "needs decision"},
     {ClaimState::kDelivering, "delivering"},
     {ClaimState::kHandedOn, "handed on"},
     {ClaimState::kLetGo, "let go"},
@@ -91,11 +93,13 @@ bool is_open(ClaimState state) {
     switch (state) {
         case ClaimState::kClaiming:
         case ClaimState::kUncertain:
+        case ClaimState::kTakingOver:
         case ClaimState::kContesting:
         case ClaimState::kPinning:
         case ClaimState::kFetching:
         case ClaimState::kWaiting:
         case ClaimState::kRunning:
+        case ClaimState::kDeciding:
         case ClaimState::kDelivering:
             return true;
         case ClaimState::kSeen:

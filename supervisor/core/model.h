@@ -8,6 +8,7 @@
 #include "common/event_log.h"
 #include "common/migration.h"
 #include "common/process_identity.h"
+#include "common/why.h"
 
 namespace shift {
 
@@ -17,11 +18,13 @@ enum class ClaimState {
     kSeen,        // known, not claimed by us
     kClaiming,    // intent journaled, unstage on its way
     kUncertain,   // unstage sent, result unknown
+    kTakingOver,  // an operator took it from the host it is pinned to; our pin is not confirmed yet
     kContesting,  // seen unstaged and unpinned; our pin is written, waiting who wins
     kPinning,     // claimed; our run_host is not confirmed yet
     kFetching,    // pinned; reading the API's copy of the state file
     kWaiting,     // ready to start: waits for a slot, a back-off or an older attempt to end
     kRunning,     // an attempt of this claim is alive
+    kDeciding,    // only a person can tell what happened; waits for `final-insert`
     kDelivering,  // the step is over; calls are owed to the API
     kHandedOn,    // everything told; the next move is the API's
     kLetGo,       // somebody else's, or gone
@@ -48,6 +51,7 @@ struct MigrationRecord {
     std::string state_hash;        // fingerprint of the state file last queued
     WallTime next_try{};           // back-off end; epoch = at once
     std::string reason;            // why it waits, for people
+    std::optional<WhyCode> why;    // the same as a code
     WallTime since{};              // entry into `state`
     WallTime first_seen{};
 };
@@ -60,7 +64,8 @@ struct Progress {
     std::optional<double> rows_per_s;
     std::optional<std::int64_t> eta_s;
     std::string phase;
-    std::string throttle;  // "" = not throttled
+    std::string throttle;       // "" = not throttled
+    std::string throttle_code;  // replica-lag load paused other
 };
 
 // Row of table `attempt`.
@@ -84,7 +89,7 @@ struct AttemptRecord {
 };
 
 // Calls we owe the API. Reports may be dropped when they no longer matter; the hand-on lane (state
-// file, unpin, transition) is delivered in order and never silently dropped.
+// file, transition, unpin) is delivered in order and never silently dropped.
 enum class Lane { kReport, kHandOn };
 enum class CallKind {
     kAppendLog,   // body {path, from, to}: the bytes are read when sent

@@ -11,91 +11,17 @@
 
 #include "common/test_points.h"
 #include "supervisor/journal/schema.h"
+#include "supervisor/journal/statement.h"
 
 namespace shift {
-
-// One use of a prepared statement: binds by position, steps, resets when it goes.
-class SqliteJournal::Statement {
-  public:
-    explicit Statement(sqlite3_stmt* stmt) : stmt_(stmt) {}
-    Statement(const Statement&) = delete;
-    Statement& operator=(const Statement&) = delete;
-    ~Statement() {
-        sqlite3_reset(stmt_);
-        sqlite3_clear_bindings(stmt_);
-    }
-
-    Statement& bind(std::int64_t value) {
-        sqlite3_bind_int64(stmt_, ++bound_, value);
-        return *this;
-    }
-    Statement& bind(double value) {
-        sqlite3_bind_double(stmt_, ++bound_, value);
-        return *this;
-    }
-    template <typename T>
-    Statement& bind(const std::optional<T>& value) {
-        if (value) {
-            return bind(*value);
-        }
-        sqlite3_bind_null(stmt_, ++bound_);
-        return *this;
-    }
-    Statement& bind(int value) { return bind(static_cast<std::int64_t>(value)); }
-    Statement& bind(bool value) { return bind(std::int64_t{value}); }
-    Statement& bind(const std::string& value) {
-        sqlite3_bind_text(stmt_, ++bound_, value.data(), static_cast<int>(value.size()),
-                          SQLITE_TRANSIENT);
-        return *this;
-    }
-    Statement& bind(const char* value) { return bind(std::string(value)); }
-    Statement& bind(WallTime value) {
-        return bind(value == WallTime{} ? std::string() : iso_time(value));
-    }
-
-    int step() { return sqlite3_step(stmt_); }
-
-    std::int64_t number() { return sqlite3_column_int64(stmt_, column_++); }
-    std::optional<std::int64_t> maybe_number() {
-        return is_null() ? std::nullopt : std::optional(number());
-    }
-    std::optional<double> maybe_real() {
-        return is_null() ? std::nullopt : std::optional(sqlite3_column_double(stmt_, column_++));
-    }
-    int small() { return static_cast<int>(number()); }
-    std::string text() {
-        const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(stmt_, column_));
-        const int size = sqlite3_column_bytes(stmt_, column_++);
-        return data == nullptr ? std::string() : std::string(data, static_cast<std::size_t>(size));
-    }
-    WallTime time() {
-        const std::string value = text();
-        return value.empty() ? WallTime{} : parse_iso_time(value);
-    }
-    void rewind() { column_ = 0; }
-
-  private:
-    // Also steps over a NULL.
-    bool is_null() {
-        if (sqlite3_column_type(stmt_, column_) != SQLITE_NULL) {
-            return false;
-        }
-        ++column_;
-        return true;
-    }
-
-    sqlite3_stmt* stmt_;
-    int bound_ = 0;
-    int column_ = 0;
-};
 
 namespace {
 
 constexpr const char* kPutMigration =
     "INSERT INTO migration(id,cluster,database,table_name,host,port,ddl_statement,status,"
     "status_name,lock_version,state,since,reason,step,claim,claim_id,listed_lock_version,tries,"
-    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen) "
-    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
+    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen,reason_code) "
+    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
     "cluster=excluded.cluster,database=excluded.database,table_name=excluded.table_name,"
     "host=excluded.host,port=excluded.port,ddl_statement=excluded.ddl_statement,"
     "status=excluded.status,status_name=excluded.status_name,lock_version=excluded.lock_version,"
@@ -104,11 +30,7 @@ constexpr const char* kPutMigration =
     "listed_lock_version=excluded.listed_lock_version,tries=excluded.tries,"
     "next_try_at=excluded.next_try_at,attempt=excluded.attempt,no_return=excluded.no_return,"
     "release=excluded.release,log_offset=excluded.log_offset,state_hash=excluded.state_hash,"
-    "payload=excluded.payload";
-constexpr const char* kMigrationColumns =
-    "SELECT id,lock_version,state,since,reason,step,claim,claim_id,listed_lock_version,tries,"
-    "next_try_at,attempt,no_return,release,log_offset,state_hash,payload,first_seen FROM "
-    "migration ";
+    "payload=excluded.payload,reason_code=excluded.reason_code";
 constexpr const char* kPutAttempt =
     "INSERT OR REPLACE INTO attempt(id,migration_id,claim,step,engine,tries,ended,pid,start_ticks,"
     "boot_id,engine_pid,engine_start_ticks,last_seq,started_at,ended_at,outcome,reason,message,"
@@ -143,8 +65,20 @@ Json payload_of(const Migration& m) {
 
 }  // namespace
 
+Error SqliteJournal::damaged(const std::string& how) const {
+    return {Errc::kIo,
+            fmt::format("journal {0} is damaged: {1}. Way out: move {0}* away, start the daemon "
+                        "(it makes a new one), then shift-supervisorctl takeover with this host's "
+                        "own name goes on with what the API says is ours; to save the history see "
+                        "journal-format.md, \"A damaged journal\"",
+                        path_, how)};
+}
+
 Error SqliteJournal::error(const std::string& what) const {
     const int code = sqlite3_extended_errcode(db_);
+    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB) {
+        return damaged(sqlite3_errmsg(db_));
+    }
     const Errc errc = (code & 0xff) == SQLITE_BUSY ? Errc::kConflict : Errc::kIo;
     return {errc, fmt::format("journal {}: {}: {}", path_, what, sqlite3_errmsg(db_)), code};
 }
@@ -203,32 +137,37 @@ Result<int> SqliteJournal::user_version() {
 Status SqliteJournal::prepare_schema() {
     RETURN_IF_ERROR(
         execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-                "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=1000;"));
+                "PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=1000; "
+                "PRAGMA journal_size_limit=67108864;"));
     ASSIGN_OR_RETURN(sqlite3_stmt * check, statement("PRAGMA quick_check(1)"));
     {
         Statement query(check);
         const std::string answer = query.step() == SQLITE_ROW ? query.text() : sqlite3_errmsg(db_);
         if (answer != "ok") {
-            return Error{Errc::kIo,
-                         fmt::format("journal {} is damaged: {}; stop the daemon, keep a copy, and "
-                                     "repair it with: sqlite3 {} .recover | sqlite3 new.db",
-                                     path_, answer, path_)};
+            return damaged(answer);
         }
     }
     ASSIGN_OR_RETURN(const int version, user_version());
-    if (version > kJournalVersion) {
+    if (version > journal_version()) {
         return Error{Errc::kInvalidArgument,
                      fmt::format("journal {} has version {}, this daemon knows up to {}: install "
                                  "the newer shift-supervisor again",
-                                 path_, version, kJournalVersion)};
+                                 path_, version, journal_version())};
     }
-    if (version == 0) {
-        RETURN_IF_ERROR(execute("BEGIN IMMEDIATE"));
-        RETURN_IF_ERROR(execute(kJournalSchema));
-        RETURN_IF_ERROR(
-            execute(fmt::format("PRAGMA user_version={}; COMMIT", kJournalVersion).c_str()));
+    if (version < journal_version()) {
+        return upgrade(version);
     }
     return Ok{};
+}
+
+// All in one transaction: a crash in it leaves the old version whole.
+Status SqliteJournal::upgrade(int version) {
+    RETURN_IF_ERROR(execute("BEGIN IMMEDIATE"));
+    for (const SchemaStep& step : schema_steps(version)) {
+        RETURN_IF_ERROR(execute(step.sql));
+    }
+    RETURN_IF_ERROR(execute(kJournalViews));
+    return execute(fmt::format("PRAGMA user_version={}; COMMIT", journal_version()).c_str());
 }
 
 Result<sqlite3_stmt*> SqliteJournal::statement(const char* sql) {
@@ -257,12 +196,12 @@ Status SqliteJournal::begin_if_needed() {
     return Ok{};
 }
 
-Status SqliteJournal::commit() {
+Result<bool> SqliteJournal::commit() {
     if (failed_) {
         return *failed_;
     }
     if (!in_transaction_) {
-        return Ok{};
+        return false;
     }
     crash_point("journal-commit");
     // BUSY on COMMIT leaves the transaction open: it is not a failed write, only a late one.
@@ -271,10 +210,10 @@ Status SqliteJournal::commit() {
         if (status.ok()) {
             in_transaction_ = false;
             crash_point("journal-committed");
-            return Ok{};
+            return true;
         }
         if (status.error().code != Errc::kConflict || tries >= 5) {
-            return stick(std::move(status).error());
+            return stick(std::move(status).error()).error();
         }
     }
 }
@@ -298,6 +237,7 @@ Status SqliteJournal::put(const MigrationRecord& r) {
     s.bind(r.listed_lock_version).bind(r.tries).bind(r.next_try).bind(r.attempt);
     s.bind(r.no_return).bind(r.release).bind(static_cast<std::int64_t>(r.log_offset));
     s.bind(r.state_hash).bind(to_line(payload_of(r.seen))).bind(r.first_seen);
+    s.bind(r.why ? why_entry(*r.why).name : "");
     return write(s);
 }
 
@@ -351,179 +291,6 @@ Status SqliteJournal::put_setting(const std::string& key, const std::string& val
     Statement s(stmt);
     s.bind(key).bind(value);
     return write(s);
-}
-
-namespace {
-
-template <typename S>
-Result<MigrationRecord> read_migration(S& row) {
-    row.rewind();
-    MigrationRecord r;
-    r.id = row.number();
-    const std::int64_t lock_version = row.number();
-    const auto state = parse_claim_state(row.text());
-    if (!state) {
-        return Error{Errc::kIo, fmt::format("migration {}: unknown state in the journal", r.id)};
-    }
-    r.state = *state;
-    r.since = row.time();
-    r.reason = row.text();
-    r.step = parse_step(row.text());
-    r.claim = row.number();
-    r.claim_id = row.text();
-    r.listed_lock_version = row.number();
-    r.tries = row.small();
-    r.next_try = row.time();
-    r.attempt = row.number();
-    r.no_return = row.number() != 0;
-    r.release = row.number() != 0;
-    r.log_offset = static_cast<std::uint64_t>(row.number());
-    r.state_hash = row.text();
-    ASSIGN_OR_RETURN(const Json payload, parse_json(row.text()));
-    ASSIGN_OR_RETURN(r.seen, parse_migration(payload));
-    r.seen.lock_version = lock_version;
-    r.first_seen = row.time();
-    return r;
-}
-
-template <typename S>
-Result<AttemptRecord> read_attempt(S& row) {
-    row.rewind();
-    AttemptRecord a;
-    a.id = row.number();
-    a.migration = row.number();
-    a.claim = row.number();
-    const auto step = parse_step(row.text());
-    if (!step) {
-        return Error{Errc::kIo, fmt::format("attempt {}: unknown step in the journal", a.id)};
-    }
-    a.step = *step;
-    a.engine = row.text();
-    a.tries = row.small();
-    a.worker.pid = static_cast<pid_t>(row.number());
-    a.worker.start_ticks = static_cast<std::uint64_t>(row.number());
-    a.worker.boot_id = row.text();
-    a.engine_process.pid = static_cast<pid_t>(row.number());
-    a.engine_process.start_ticks = static_cast<std::uint64_t>(row.number());
-    a.engine_process.boot_id = a.worker.boot_id;
-    a.last_seq = row.number();
-    a.started = row.time();
-    a.outcome = parse_outcome(row.text());
-    a.reason = row.text();
-    a.message = row.text();
-    a.progress.phase = row.text();
-    a.progress.percent = row.maybe_real();
-    a.progress.rows = row.maybe_number();
-    a.progress.rows_total = row.maybe_number();
-    a.progress.rows_per_s = row.maybe_real();
-    a.progress.eta_s = row.maybe_number();
-    a.progress.throttle = row.text();
-    return a;
-}
-
-template <typename S>
-Result<OwedCall> read_call(S& row) {
-    row.rewind();
-    OwedCall c;
-    c.id = row.number();
-    c.migration = row.number();
-    c.claim = row.number();
-    c.claimed_status = row.small();
-    const auto lane = parse_lane(row.text());
-    const auto kind = parse_call_kind(row.text());
-    if (!lane || !kind) {
-        return Error{Errc::kIo, fmt::format("outbox {}: unknown lane or kind", c.id)};
-    }
-    c.lane = *lane;
-    c.kind = *kind;
-    ASSIGN_OR_RETURN(c.body, parse_json(row.text()));
-    c.tries = row.small();
-    c.refusals = row.small();
-    c.created = row.time();
-    c.next_try = row.time();
-    c.last_answer = row.text();
-    return c;
-}
-
-}  // namespace
-
-Result<Journal::Contents> SqliteJournal::load() {
-    Contents contents;
-    const std::string migrations = std::string(kMigrationColumns);
-    static const std::string kOpenMigrations =
-        migrations + "WHERE state NOT IN ('seen','handed on','let go') ORDER BY id";
-    ASSIGN_OR_RETURN(sqlite3_stmt * m, statement(kOpenMigrations.c_str()));
-    for (Statement row(m); row.step() == SQLITE_ROW;) {
-        ASSIGN_OR_RETURN(MigrationRecord record, read_migration(row));
-        contents.migrations.push_back(std::move(record));
-    }
-    ASSIGN_OR_RETURN(sqlite3_stmt * a,
-                     statement("SELECT id,migration_id,claim,step,engine,tries,pid,start_ticks,"
-                               "boot_id,engine_pid,engine_start_ticks,last_seq,started_at,"
-                               "outcome,reason,message,phase,percent,rows_done,rows_total,"
-                               "rows_per_s,eta_s,throttle FROM attempt WHERE ended=0 ORDER BY id"));
-    for (Statement row(a); row.step() == SQLITE_ROW;) {
-        ASSIGN_OR_RETURN(AttemptRecord record, read_attempt(row));
-        contents.attempts.push_back(std::move(record));
-    }
-    ASSIGN_OR_RETURN(sqlite3_stmt * o,
-                     statement("SELECT id,migration_id,claim,claimed_status,lane,kind,body,tries,"
-                               "refusals,created_at,next_try_at,last_answer FROM outbox "
-                               "WHERE state='pending' ORDER BY id"));
-    for (Statement row(o); row.step() == SQLITE_ROW;) {
-        ASSIGN_OR_RETURN(OwedCall call, read_call(row));
-        contents.calls.push_back(std::move(call));
-    }
-    ASSIGN_OR_RETURN(sqlite3_stmt * k, statement("SELECT key,value FROM setting"));
-    for (Statement row(k); row.step() == SQLITE_ROW; row.rewind()) {
-        std::string key = row.text();
-        contents.settings[std::move(key)] = row.text();
-    }
-    ASSIGN_OR_RETURN(sqlite3_stmt * l, statement("SELECT coalesce(max(id),0) FROM attempt"));
-    Statement last(l);
-    if (last.step() != SQLITE_ROW) {
-        return error("read attempts");
-    }
-    contents.last_attempt = last.number();
-    return contents;
-}
-
-Result<MigrationRecord> SqliteJournal::find(MigrationId id) {
-    static const std::string kById = std::string(kMigrationColumns) + "WHERE id=?";
-    ASSIGN_OR_RETURN(sqlite3_stmt * stmt, statement(kById.c_str()));
-    Statement row(stmt);
-    row.bind(id);
-    const int rc = row.step();
-    if (rc == SQLITE_DONE) {
-        return Error{Errc::kNotFound, fmt::format("migration {} is not in the journal", id)};
-    }
-    if (rc != SQLITE_ROW) {
-        return error("read migration");
-    }
-    return read_migration(row);
-}
-
-Result<Json> SqliteJournal::history(MigrationId id) {
-    ASSIGN_OR_RETURN(sqlite3_stmt * stmt,
-                     statement("SELECT at,attempt,kind,detail FROM event WHERE migration_id=? AND "
-                               "source='worker' ORDER BY id"));
-    Statement row(stmt);
-    row.bind(id);
-    Json events = Json::array();
-    for (; row.step() == SQLITE_ROW; row.rewind()) {
-        const std::string at = row.text();
-        const std::int64_t attempt = row.number();
-        const std::string kind = row.text();
-        if (!is_durable_event(kind)) {
-            continue;
-        }
-        ASSIGN_OR_RETURN(Json event, parse_json(row.text()));
-        event["at"] = at;
-        event["attempt"] = attempt;
-        event["event"] = kind;
-        events.push_back(std::move(event));
-    }
-    return events;
 }
 
 }  // namespace shift

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "supervisor/journal/journal.h"
+#include "supervisor/journal/statement.h"
 
 namespace shift {
 
@@ -24,7 +25,7 @@ class SqliteJournal final : public Journal {
     SqliteJournal(const SqliteJournal&) = delete;
     SqliteJournal& operator=(const SqliteJournal&) = delete;
 
-    Status commit() override;
+    Result<bool> commit() override;
     Status put(const MigrationRecord& record) override;
     Status put(const AttemptRecord& record) override;
     Status put(OwedCall& call) override;
@@ -33,18 +34,28 @@ class SqliteJournal final : public Journal {
     Result<Contents> load() override;
     Result<MigrationRecord> find(MigrationId id) override;
     Result<Json> history(MigrationId id) override;
+    Result<Json> events(MigrationId id, std::int64_t after, int limit) override;
+    Result<Json> list(const HistoryFilter& filter) override;
+    Result<std::vector<MigrationId>> expired(const Expiry& expiry, int limit) override;
+    Result<bool> forget(MigrationId id, int rows_max) override;
+    Result<bool> prune(const Expiry& expiry, int rows_max) override;
 
   private:
-    class Statement;
-
     SqliteJournal(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
     Status prepare_schema();
+    Status upgrade(int version);
+    // DELETE of at most `rows_max` rows; whether some may be left.
+    Result<bool> remove_some(const char* sql, const std::string& key, int rows_max);
     Result<int> user_version();
     Status execute(const char* sql);
     Status begin_if_needed();
     Status write(Statement& statement);
+    Status load_migrations(Contents& contents);
+    template <typename Read>
+    Status each_row(const char* sql, std::optional<std::int64_t> parameter, Read read);
     Status stick(Error error);
     Error error(const std::string& what) const;
+    Error damaged(const std::string& how) const;
     // Prepared once per text, reset between uses.
     Result<sqlite3_stmt*> statement(const char* sql);
 

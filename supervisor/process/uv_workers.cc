@@ -11,60 +11,26 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <vector>
 
+#include "common/attempt_folder.h"
 #include "common/file.h"
+#include "common/mysql_option_file.h"
 #include "common/state_file.h"
 #include "common/test_points.h"
+#include "common/text.h"
+#include "supervisor/process/old_files.h"
 
 namespace shift {
 namespace {
 
 constexpr std::size_t kStateBytesMax = 4 * 1024 * 1024;
 constexpr std::size_t kPolledEventsMax = 10'000;
-
-// A value of a MySQL option file: quoted, so that '#' and spaces mean themselves.
-// Source: MariaDB manual "Option Files", escape sequences in values.
-std::string option_value(const std::string& value) {
-    std::string quoted = "\"";
-    for (const char c : value) {
-        switch (c) {
-            case '\\':
-                quoted += "\\\\";
-                break;
-            case '"':
-                quoted += "\\\"";
-                break;
-            case '\n':
-                quoted += "\\n";
-                break;
-            case '\r':
-                quoted += "\\r";
-                break;
-            default:
-                quoted += c;
-        }
-    }
-    return quoted + "\"";
-}
-
-std::string credentials_text(const Config& config) {
-    std::string text = "[client]\n";
-    const auto add = [&text](const char* key, const std::string& value) {
-        if (!value.empty()) {
-            text += fmt::format("{}={}\n", key, option_value(value));
-        }
-    };
-    add("user", config.mysql_user);
-    add("password", config.mysql_password);
-    add("ssl-cert", config.mysql_cert);
-    add("ssl-key", config.mysql_key);
-    add("ssl-ca", config.mysql_root_ca);
-    return text;
-}
 
 std::string absolute(const std::string& path) {
     if (path.empty() || path.front() == '/') {
@@ -132,7 +98,11 @@ struct UvWorkers::StopRequest {
 
 UvWorkers::UvWorkers(uv_loop_t& loop, const Config& config, std::string worker_path,
                      const Logger& log)
-    : loop_(loop), config_(config), worker_path_(std::move(worker_path)), log_(log) {}
+    : loop_(loop),
+      config_(config),
+      worker_path_(std::move(worker_path)),
+      log_(log),
+      background_(loop) {}
 
 UvWorkers::~UvWorkers() {
     while (!stop_requests_.empty()) {
@@ -145,7 +115,7 @@ UvWorkers::~UvWorkers() {
 }
 
 AttemptFiles UvWorkers::files_of(std::int64_t attempt) const {
-    return AttemptFiles(fmt::format("{}/attempts/{}", absolute(config_.state_dir), attempt));
+    return AttemptFiles(attempt_folder(absolute(config_.state_dir), attempt));
 }
 
 std::string UvWorkers::log_path(MigrationId id) const {
@@ -163,7 +133,7 @@ Status UvWorkers::prepare_directory(const AttemptFiles& files, Job job,
     job.cache_dir = absolute(config_.state_dir) + "/cache";
     job.mysql_defaults_file = absolute(config_.mysql_defaults_file);
     if (!config_.mysql_user.empty()) {
-        RETURN_IF_ERROR(write_file_atomic(files.credentials(), credentials_text(config_), 0600));
+        RETURN_IF_ERROR(write_file_atomic(files.credentials(), mysql_option_file(config_), 0600));
         job.mysql_defaults_file = files.credentials();
     }
     const bool own_for_pt_osc =
@@ -237,23 +207,20 @@ Result<ProcessIdentity> UvWorkers::spawn(const Job& job, const std::string& api_
 
 Workers::Life UvWorkers::look(const AttemptRecord& attempt) {
     const AttemptFiles files = files_of(attempt.id);
-    const auto held = [this](const std::string& path) {
-        const auto locked = is_locked(path);
-        if (!locked.ok()) {
-            log_.error("lock_unreadable", {{"path", path}, {"error", locked.error().message}});
-        }
-        return !locked.ok() || *locked;  // unknown counts as held: never two on one table
-    };
-    if (held(files.worker_lock())) {
-        return Life::kAlive;
+    const auto life = look_at_attempt(files);
+    if (!life.ok()) {
+        log_.error("lock_unreadable", {{"path", files.dir}, {"error", life.error().message}});
+        return Life::kAlive;  // unknown counts as held: never two on one table
     }
-    // Only now: probing engine.lock takes it for a moment, which a living worker must not meet.
-    return held(files.engine_lock()) ? Life::kOrphanEngine : Life::kDead;
+    return *life;
 }
 
 std::vector<Json> UvWorkers::new_events(const AttemptRecord& attempt) {
     auto [it, fresh] = readers_.try_emplace(
         attempt.id, EventReader(files_of(attempt.id).events(), attempt.last_seq));
+    if (it->second.last_seq() != attempt.last_seq) {
+        it->second = EventReader(files_of(attempt.id).events(), attempt.last_seq);
+    }
     std::vector<Json> events;
     while (events.size() < kPolledEventsMax) {
         const auto damaged = it->second.damaged_lines();
@@ -313,6 +280,21 @@ void UvWorkers::close(const AttemptRecord& attempt) {
     }
 }
 
+std::int64_t UvWorkers::highest_attempt() {
+    std::int64_t highest = 0;
+    std::error_code error;
+    for (const auto& folder :
+         std::filesystem::directory_iterator(absolute(config_.state_dir) + "/attempts", error)) {
+        const std::string name = folder.path().filename();
+        std::int64_t number = 0;
+        const auto [end, bad] = std::from_chars(name.data(), name.data() + name.size(), number);
+        if (bad == std::errc{} && end == name.data() + name.size()) {
+            highest = std::max(highest, number);
+        }
+    }
+    return highest;
+}
+
 std::uint64_t UvWorkers::log_size(MigrationId id) {
     return file_size(log_path(id)).value_or(0);
 }
@@ -331,6 +313,44 @@ Result<std::string> UvWorkers::contents_of(const OwedCall& call) {
     const auto from = static_cast<std::uint64_t>(int_or(call.body, "from", 0));
     const auto to = static_cast<std::uint64_t>(int_or(call.body, "to", 0));
     return read_file_range(path, from, to > from ? to - from : 0);
+}
+
+std::uint64_t UvWorkers::resident_bytes(const ProcessIdentity& process) const {
+    if (process.pid <= 0 || !is_alive(process)) {
+        return 0;
+    }
+    // Source: proc(5), statm: the second number, in pages.
+    const auto text = read_file(fmt::format("/proc/{}/statm", process.pid), 4096);
+    const std::vector<std::string> words = split(text.ok() ? *text : "", ' ');
+    std::uint64_t pages = 0;
+    if (words.size() > 1) {
+        (void)std::from_chars(words[1].data(), words[1].data() + words[1].size(), pages);
+    }
+    return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+void UvWorkers::discard_old_attempts(WallTime before) {
+    background_.run([state_dir = absolute(config_.state_dir), before] {
+        remove_old_attempts(state_dir, before);
+    });
+}
+
+void UvWorkers::find_old_files(WallTime before,
+                               std::function<void(const std::vector<MigrationId>&)> found) {
+    // Both closures own it: the first fills it on its thread, the second reads it afterwards.
+    auto ids = std::make_shared<std::vector<MigrationId>>();
+    background_.run(
+        [log_dir = absolute(config_.log_dir), before, ids] {
+            remove_files_put_aside(log_dir);
+            *ids = find_old_migration_files(log_dir, before);
+        },
+        [ids, found = std::move(found)] { found(*ids); });
+}
+
+void UvWorkers::discard_files(MigrationId id) {
+    const std::string log_dir = absolute(config_.log_dir);
+    put_files_aside(log_dir, id);
+    background_.run([log_dir] { remove_files_put_aside(log_dir); });
 }
 
 bool UvWorkers::stop_file_exists() {

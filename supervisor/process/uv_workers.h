@@ -9,6 +9,7 @@
 #include "common/config.h"
 #include "common/event_log.h"
 #include "common/log.h"
+#include "supervisor/loop/uv_background.h"
 #include "supervisor/process/workers.h"
 
 namespace shift {
@@ -28,12 +29,18 @@ class UvWorkers final : public Workers {
     void ask_to_stop(const AttemptRecord& attempt, const std::string& reason) override;
     void signal(const ProcessIdentity& process, int signo) override;
     void close(const AttemptRecord& attempt) override;
+    std::int64_t highest_attempt() override;
     std::uint64_t log_size(MigrationId id) override;
     std::string state_file(MigrationId id) override;
     std::string log_path(MigrationId id) const override;
     std::string state_path(MigrationId id) const override;
     Result<std::string> contents_of(const OwedCall& call) override;
     bool stop_file_exists() override;
+    std::uint64_t resident_bytes(const ProcessIdentity& process) const override;
+    void discard_old_attempts(WallTime before) override;
+    void find_old_files(WallTime before,
+                        std::function<void(const std::vector<MigrationId>&)> found) override;
+    void discard_files(MigrationId id) override;
 
     void reconfigure(const Config& config) { config_ = config; }
 
@@ -51,6 +58,7 @@ class UvWorkers final : public Workers {
     std::map<std::int64_t, EventReader> readers_;
     std::set<uv_process_t*> children_;
     std::set<StopRequest*> stop_requests_;
+    UvBackground background_;
 };
 
 }  // namespace shift

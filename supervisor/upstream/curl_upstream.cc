@@ -249,14 +249,15 @@ void CurlUpstream::finish(Exchange* exchange, CURLcode code) {
         answer.error = exchange->cut ? fmt::format("answer larger than {} bytes", kBodyBytesMax)
                                      : curl_easy_strerror(code);
     }
-    if (answer.status == 200) {
+    if (answer.status == 200 || answer.status == 404) {
         if (auto parsed = parse_json(exchange->body); parsed.ok()) {
             answer.is_json = true;
             answer.body = std::move(*parsed);
         } else {
             answer.error = fmt::format("{}: {}", parsed.error().message, one_line(exchange->body));
         }
-    } else if (answer.status != 0) {
+    }
+    if (answer.status != 0 && answer.status != 200) {
         answer.error = one_line(exchange->body);
     }
     crash_point("api-answer", exchange->name);

@@ -15,6 +15,7 @@ class FakeWorkers final : public Workers {
   public:
     struct Worker {
         Job job;
+        std::string api_state;  // the API's copy of the state file
         std::vector<Json> events;
         Life life = Life::kAlive;
         std::vector<std::string> stops;
@@ -51,11 +52,12 @@ class FakeWorkers final : public Workers {
         worker.life = Life::kDead;
     }
 
-    Result<ProcessIdentity> spawn(const Job& job, const std::string&) override {
+    Result<ProcessIdentity> spawn(const Job& job, const std::string& api_state) override {
         if (refuse_spawn) {
             return Error{Errc::kUnavailable, "spawn: no processes left"};
         }
         all[job.attempt].job = job;
+        all[job.attempt].api_state = api_state;
         return ProcessIdentity{1000 + static_cast<pid_t>(job.attempt), 1, "boot"};
     }
     Life look(const AttemptRecord& attempt) override {
@@ -64,7 +66,11 @@ class FakeWorkers final : public Workers {
     }
     std::vector<Json> new_events(const AttemptRecord& attempt) override {
         std::vector<Json> fresh;
-        for (const Json& event : all[attempt.id].events) {
+        const auto it = all.find(attempt.id);
+        if (it == all.end()) {
+            return fresh;
+        }
+        for (const Json& event : it->second.events) {
             if (event["seq"].get<std::int64_t>() > attempt.last_seq) {
                 fresh.push_back(event);
             }
@@ -89,6 +95,17 @@ class FakeWorkers final : public Workers {
         return logs[call.migration].substr(from, to - from);
     }
     bool stop_file_exists() override { return stop_file; }
+    std::uint64_t resident_bytes(const ProcessIdentity&) const override { return 4096; }
+    void discard_old_attempts(WallTime before) override { attempts_discarded_before = before; }
+    void find_old_files(WallTime,
+                        std::function<void(const std::vector<MigrationId>&)> found) override {
+        found(old_files);
+    }
+    void discard_files(MigrationId id) override { files_discarded.push_back(id); }
+
+    WallTime attempts_discarded_before{};
+    std::vector<MigrationId> old_files;
+    std::vector<MigrationId> files_discarded;
 
     std::vector<int> signals;
     std::map<MigrationId, std::string> states;

@@ -314,8 +314,7 @@ TEST_P(RaceTest, TheNewerClaimIsCarriedOut) {
     } else {
         // Also before the copy began nothing was left over: the cancel must have come first.
         s.await("the clean-up is done", [&] {
-            return s.status(id) == 9 && !s.model().staged(id) &&
-                   s.leftovers("app", {"t"}).empty();
+            return s.status(id) == 9 && !s.model().staged(id) && s.leftovers("app", {"t"}).empty();
         });
         s.await_idle();
         EXPECT_EQ(s.text(id, "run_host"), "");
@@ -325,14 +324,14 @@ TEST_P(RaceTest, TheNewerClaimIsCarriedOut) {
 }
 INSTANTIATE_TEST_SUITE_P(
     ApiFaults, RaceTest,
-    ::testing::Values(Race{"PauseBeforeTheUnpin", "unpin_run_host", true, false},
-                      Race{"PauseBeforeTheUnpinPinningApi", "unpin_run_host", true, true},
+    ::testing::Values(Race{"PauseBeforeTheTransition", "next_step", true, false},
+                      Race{"PauseBeforeTheTransitionPinningApi", "next_step", true, true},
                       Race{"PauseBeforeTheStateFile", "write_file", true, false},
                       Race{"PauseBeforeTheStateFilePinningApi", "write_file", true, true},
                       Race{"PauseBeforeTheLog", "append_to_file", true, false},
                       Race{"PauseBeforeTheLogPinningApi", "append_to_file", true, true},
-                      Race{"CancelBeforeTheUnpin", "unpin_run_host", false, false},
-                      Race{"CancelBeforeTheUnpinPinningApi", "unpin_run_host", false, true},
+                      Race{"CancelBeforeTheTransition", "next_step", false, false},
+                      Race{"CancelBeforeTheTransitionPinningApi", "next_step", false, true},
                       Race{"CancelBeforeTheStateFile", "write_file", false, false},
                       Race{"CancelBeforeTheStateFilePinningApi", "write_file", false, true},
                       Race{"CancelBeforeTheLog", "append_to_file", false, false},

@@ -49,22 +49,21 @@ int position(const std::vector<std::string>& lines, const std::string& wanted, b
     return -1;
 }
 
-// What a step is told in this order: log and state file, then unpin, then the transition.
+// What a step is told in this order: log and state file, then the transition, then the unpin.
 void expect_hand_on_order(Scenario& s, MigrationId id, const std::string& transition) {
     const std::vector<std::string> calls = s.api().sequence(id);
     const int unpin = position(calls, "POST unpin_run_host", true);
     const int moved = position(calls, "POST " + transition, true);
     ASSERT_GE(unpin, 0) << ::testing::PrintToString(calls);
     ASSERT_GE(moved, 0) << ::testing::PrintToString(calls);
-    EXPECT_LT(unpin, moved);
-    EXPECT_LT(position(calls, "POST append_to_file", true), unpin);
-    EXPECT_LT(position(calls, "POST write_file", true), unpin);
+    EXPECT_LT(moved, unpin);
+    EXPECT_LT(position(calls, "POST append_to_file", true), moved);
+    EXPECT_LT(position(calls, "POST write_file", true), moved);
 }
 
 void expect_handed_on(Scenario& s, MigrationId id) {
-    const Json columns = s.columns(id);
-    EXPECT_EQ(string_or(columns, "run_host", ""), "") << "unpinned";
-    EXPECT_FALSE(bool_or(columns, "staged", true));
+    s.await("it is unpinned", [&] { return s.text(id, "run_host").empty(); });
+    EXPECT_FALSE(bool_or(s.columns(id), "staged", true));
 }
 
 // Prepare.
@@ -475,6 +474,7 @@ TEST(StopFile, OffersTheCopyAndTakesItBackLater) {
 
 // A new host with an empty disk; all it has is what the API has.
 void become_another_host(Scenario& s, const char* name) {
+    s.await_idle();
     s.supervisor().terminate();
     std::filesystem::remove_all(s.supervisor().state_dir());
     std::filesystem::remove_all(s.supervisor().log_dir());

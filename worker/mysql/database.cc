@@ -147,7 +147,7 @@ bool Database::is_own_thread(std::uint64_t thread_id) const {
 }
 
 Status patiently(StopRequest& stop, const std::function<bool()>& is_enough,
-                 const std::function<Status()>& attempt) {
+                 const std::function<Status()>& attempt, const std::function<void()>& on_wait) {
     const SteadyTime deadline = std::chrono::steady_clock::now() + kLockPatience;
     for (;;) {
         Status status = attempt();
@@ -156,6 +156,9 @@ Status patiently(StopRequest& stop, const std::function<bool()>& is_enough,
         }
         if (std::chrono::steady_clock::now() >= deadline || is_enough()) {
             return status;
+        }
+        if (on_wait) {
+            on_wait();
         }
         stop.wait_for(kLockPause);
     }

@@ -64,6 +64,7 @@ class Database {
     ServerIdentity server() const;
     std::string user() const;
     bool is_own_thread(std::uint64_t thread_id) const;
+    const std::vector<std::uint64_t>& own_threads() const { return own_threads_; }
 
   private:
     Result<Connection> open_session(const std::string& role, const ConnectOptions& options);
@@ -83,8 +84,9 @@ class Database {
 inline constexpr std::chrono::seconds kLockPatience{60};
 
 // Runs `attempt` again after a pause while it fails with a lock wait, for kLockPatience or until
-// `is_enough` says so. Returns the last answer.
+// `is_enough` says so; `on_wait` is called after each such failure. Returns the last answer.
 Status patiently(StopRequest& stop, const std::function<bool()>& is_enough,
-                 const std::function<Status()>& attempt);
+                 const std::function<Status()>& attempt,
+                 const std::function<void()>& on_wait = nullptr);
 
 }  // namespace shift

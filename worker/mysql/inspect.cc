@@ -134,6 +134,24 @@ std::string without_auto_increment(std::string_view show_create) {
     return text;
 }
 
+std::string renamed_definition(const std::string& show_create, const std::string& name) {
+    constexpr std::string_view kHead = "CREATE TABLE `";
+    if (!show_create.starts_with(kHead)) {
+        return show_create;
+    }
+    std::size_t end = kHead.size();
+    while (end < show_create.size()) {
+        if (show_create[end] != '`') {
+            ++end;
+        } else if (end + 1 < show_create.size() && show_create[end + 1] == '`') {
+            end += 2;  // a backtick in the name
+        } else {
+            return "CREATE TABLE " + quote_identifier(name) + show_create.substr(end + 1);
+        }
+    }
+    return show_create;
+}
+
 Result<std::string> table_definition(Connection& connection, const std::string& database,
                                      const std::string& table) {
     auto rows = connection.query("SHOW CREATE TABLE " + qualified_name(database, table));
@@ -150,8 +168,11 @@ Result<std::string> table_definition(Connection& connection, const std::string& 
 }
 
 Result<std::string> definition_hash(Connection& connection, const std::string& database,
-                                    const std::string& table) {
-    ASSIGN_OR_RETURN(const std::string text, table_definition(connection, database, table));
+                                    const std::string& table, const std::string& as) {
+    ASSIGN_OR_RETURN(std::string text, table_definition(connection, database, table));
+    if (!as.empty()) {
+        text = renamed_definition(text, as);
+    }
     return text.empty() ? std::string() : sha1_hex(text);
 }
 

@@ -44,9 +44,11 @@ Result<bool> is_transactional(Connection& connection, const std::string& engine)
 Result<std::string> table_definition(Connection& connection, const std::string& database,
                                      const std::string& table);
 std::string without_auto_increment(std::string_view show_create);
-// SHA-1 of table_definition(), "" when absent.
+// The same text for a table called `name`.
+std::string renamed_definition(const std::string& show_create, const std::string& name);
+// SHA-1 of table_definition(), "" when absent; with `as`, as if the table were called that.
 Result<std::string> definition_hash(Connection& connection, const std::string& database,
-                                    const std::string& table);
+                                    const std::string& table, const std::string& as = {});
 
 struct Trigger {
     std::string name;

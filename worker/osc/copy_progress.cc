@@ -10,6 +10,14 @@ constexpr double kInterval = 6.0;  // seconds; pt-osc reports every 5
 constexpr double kAlmostDone = 99.0;
 constexpr double kRateWindow = 60.0;  // seconds over which the rate of rows is taken
 
+// Why the tool sleeps, as a word. Source: its messages, osc_output.h.
+const char* throttle_code_of(const OscLine& line) {
+    if (line.kind == OscLineKind::kPaused) {
+        return "paused";
+    }
+    return line.text.starts_with("Replica") ? "replica-lag" : "load";
+}
+
 double seconds_between(SteadyTime begin, SteadyTime end) {
     return std::chrono::duration<double>(end - begin).count();
 }
@@ -24,6 +32,7 @@ void CopyProgress::add(const OscLine& line, SteadyTime now) {
         }
     } else if (line.kind == OscLineKind::kThrottled || line.kind == OscLineKind::kPaused) {
         throttle_ = line.text;
+        throttle_code_ = throttle_code_of(line);
         percent_ = at(now).percent;  // it stands still from here
         percent_per_s_ = 0;
         last_line_ = now;
@@ -96,6 +105,8 @@ Progress CopyProgress::at(SteadyTime now) const {
     Progress progress = samples_.empty() ? from_percent(now) : from_rows(now);
     progress.phase = "copy";
     progress.throttle = held_.empty() ? throttle_ : held_;
+    // The worker itself holds a copy for its replicas alone.
+    progress.throttle_code = held_.empty() ? throttle_code_ : "replica-lag";
     if (finished_) {
         progress.percent = 100;
         progress.eta_s = 0;

@@ -42,6 +42,7 @@ class CopyProgress {
     double percent_ = 0;
     double percent_per_s_ = 0;
     std::string throttle_;
+    std::string throttle_code_;
     std::string held_;
     bool finished_ = false;
     std::deque<Sample> samples_;  // of the last minute; empty without the plugin

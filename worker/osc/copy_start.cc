@@ -7,8 +7,8 @@
 #include "common/test_points.h"
 #include "common/text.h"
 #include "worker/leftovers.h"
-#include "worker/names.h"
 #include "worker/mysql/sha1.h"
+#include "worker/names.h"
 
 namespace shift {
 namespace {
@@ -41,6 +41,17 @@ std::string why_another_job(const Context& context, const OscPlan& plan, const S
                            context.database.server().id, saved.server);
     }
     return "";
+}
+
+// The table has the definition that the new table had, and the new table is gone.
+Result<bool> is_swapped(Context& context, const OscCopyState& saved, const CopyFacts& now) {
+    if (!now.new_ddl.empty() || saved.new_ddl.empty() || saved.new_ddl == saved.orig_ddl) {
+        return false;
+    }
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const std::string hash,
+                     definition_hash(*look, context.db(), context.table, saved.shadow));
+    return hash == saved.new_ddl;
 }
 
 }  // namespace
@@ -97,7 +108,10 @@ Result<CopyStart> plan_copy_start(Context& context, const OscPlan& plan) {
     }
     ASSIGN_OR_RETURN(const CopyFacts now, look_at_copy(context, plan.shadow));
     if (std::string why = difference(*state, now, context.table); !why.empty()) {
-        return fresh(std::move(why));
+        ASSIGN_OR_RETURN(const bool swapped, is_swapped(context, *state, now));
+        CopyStart start = fresh(std::move(why));
+        start.kind = swapped ? CopyStart::Kind::kSwapped : start.kind;
+        return start;
     }
     ServerIdentity then;
     then.id = saved.server;

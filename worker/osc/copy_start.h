@@ -11,7 +11,14 @@ namespace shift {
 
 // How a copy begins: anew, where an earlier one stopped, or not at all because it is done.
 struct CopyStart {
-    enum class Kind { kFresh, kResume, kCopied };
+    enum class Kind {
+        kFresh,
+        kResume,
+        kCopied,
+        // The new table is the table by now: another host finished the migration. Never copied
+        // again: that would do the ALTER twice.
+        kSwapped,
+    };
     Kind kind = Kind::kFresh;
     OscCopyState state;  // what to go on from; with kFresh empty
     // The boundary is not to be trusted (the server restarted and may have lost committed chunks):

@@ -13,6 +13,9 @@ constexpr std::chrono::seconds kProgressEvery{1};
 constexpr std::chrono::seconds kProgressEveryLater{5};
 constexpr std::chrono::minutes kProgressLater{2};
 constexpr std::chrono::seconds kStateEvery{2};
+// Creating three triggers takes moments, unless somebody holds the table's lock.
+constexpr std::chrono::seconds kTriggersLate{5};
+constexpr std::chrono::seconds kHolderLeast{3};
 constexpr std::size_t kSquareBytesMax = std::size_t{4} * 1024 * 1024;
 
 }  // namespace
@@ -30,11 +33,13 @@ void CopyWatch::on_line(const OscLine& line) {
     if (line.kind == OscLineKind::kCreatedTriggers && state_.step == "create") {
         state_.step = "triggers";
         is_dirty_ = true;
+        lock_wait_.reset();
         if (plan_.flavour != OscFlavour::kStock) {
             record_facts();  // no plugin does it before the first chunk
         }
     } else if (line.kind == OscLineKind::kApproxRows) {
         is_copying_ = true;
+        lock_wait_.reset();
         state_.step = "copy";
         context_.reporter.phase("copy");
         is_dirty_ = true;
@@ -53,7 +58,19 @@ Status CopyWatch::on_tick() {
     if (is_dirty_ && now - last_state_ >= kStateEvery) {
         save();
     }
+    look_for_locks(now);
     return Ok{};
+}
+
+// The tool waits for the lock of its CREATE TRIGGER without a word.
+void CopyWatch::look_for_locks(SteadyTime now) {
+    if (is_copying_ || state_.step != "create" || now - begun_ < kTriggersLate) {
+        return;
+    }
+    if (!lock_wait_) {
+        lock_wait_.emplace(context_, context_.table);
+    }
+    lock_wait_->look(kHolderLeast);
 }
 
 void CopyWatch::begin_at(const OscCopyState& state) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "worker/context.h"
+#include "worker/lock_wait.h"
 #include "worker/osc/copy_progress.h"
 #include "worker/osc/copy_state.h"
 #include "worker/osc/osc_command.h"
@@ -40,6 +41,7 @@ class CopyWatch {
     void look_at_square();
     void look_at_tool_state(SteadyTime now);
     void report(SteadyTime now);
+    void look_for_locks(SteadyTime now);
 
     Context& context_;
     const OscPlan& plan_;
@@ -49,6 +51,7 @@ class CopyWatch {
     SteadyTime begun_;
     SteadyTime last_progress_{};
     SteadyTime last_state_{};
+    std::optional<LockWait> lock_wait_;  // while the triggers are not there yet
     bool is_copying_ = false;
     bool is_dirty_ = true;
 };

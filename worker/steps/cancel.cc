@@ -29,6 +29,25 @@ Result<bool> direct_happened(Context& context) {
 
 }  // namespace
 
+Result<std::optional<Verdict>> finish_if_changed(Context& context) {
+    ASSIGN_OR_RETURN(const bool changed, direct_happened(context));
+    ASSIGN_OR_RETURN(const SwapState swap, look_at_swap(context));
+    if (!changed && !swap.happened) {
+        return std::optional<Verdict>();
+    }
+    context.reporter.remark(fmt::format("the {} came too late: the table was changed already",
+                                        step_name(context.job.step)),
+                            LogLevel::kWarn);
+    if (swap.happened) {
+        ASSIGN_OR_RETURN(Verdict verdict, finish_after_swap(context, swap));
+        return std::optional(std::move(verdict));
+    }
+    context.reporter.fact("ddl", {{"state", "done"}});
+    context.reporter.no_return("ddl");
+    auto wrong = run_final_insert(context);
+    return std::optional(wrong ? *wrong : done(Outcome::kCompleted));
+}
+
 // Status 9: nothing of ours is left, or, when the table was changed already, everything after the
 // change is finished and `completed` says so. Trouble is tried again, never failed.
 Result<Verdict> run_cancel(Context& context) {
@@ -47,20 +66,9 @@ Result<Verdict> run_cancel(Context& context) {
         return done(Outcome::kCancelled, fmt::format("database {} does not exist", context.db()));
     }
     RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
-    ASSIGN_OR_RETURN(const bool changed, direct_happened(context));
-    ASSIGN_OR_RETURN(const SwapState swap, look_at_swap(context));
-    if (changed || swap.happened) {
-        context.reporter.remark("the cancel came too late: the table was changed already",
-                                LogLevel::kWarn);
-    }
-    if (swap.happened) {
-        return finish_after_swap(context, swap);
-    }
-    if (changed) {
-        context.reporter.fact("ddl", {{"state", "done"}});
-        context.reporter.no_return("ddl");
-        auto wrong = run_final_insert(context);
-        return wrong ? *wrong : done(Outcome::kCompleted);
+    ASSIGN_OR_RETURN(auto finished, finish_if_changed(context));
+    if (finished) {
+        return *std::move(finished);
     }
     RETURN_IF_ERROR(remove_ours(context, context.job.enable_trash));
     return done(Outcome::kCancelled);

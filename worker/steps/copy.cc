@@ -419,6 +419,12 @@ Result<Verdict> run_copy(Context& context) {
     }
     ASSIGN_OR_RETURN(const OscPlan plan, make_osc_plan(context));
     ASSIGN_OR_RETURN(const CopyStart start, plan_copy_start(context, plan));
+    if (start.kind == CopyStart::Kind::kSwapped) {
+        return copy_error("already_swapped",
+                          fmt::format("{}.{} has become what this migration makes of it: another "
+                                      "host swapped it; cancel this one if the API does not know",
+                                      context.db(), context.table));
+    }
     ASSIGN_OR_RETURN(auto refused, check_names_free(context, plan, *facts));
     if (refused && refused->outcome == Outcome::kFailed) {
         if (start.kind != CopyStart::Kind::kFresh) {  // days of copying are not thrown away
@@ -447,6 +453,7 @@ Result<Verdict> run_copy(Context& context) {
             break;
         }
         case CopyStart::Kind::kFresh:
+        case CopyStart::Kind::kSwapped:
             break;
     }
     return copy_anew(context, plan, *facts);

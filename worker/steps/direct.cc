@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "worker/final_insert.h"
 #include "worker/leftovers.h"
+#include "worker/lock_wait.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
 #include "worker/stats.h"
@@ -160,6 +161,7 @@ Result<bool> find_out(Context& context, const DirectPlan& plan, std::uint64_t th
 // nullopt: the statement has happened. Otherwise how the step ends; it has not happened then.
 Result<std::optional<Verdict>> carry_out(Context& context, const DirectPlan& plan) {
     const SteadyTime lock_deadline = context.clock.now() + kLockPatience;
+    LockWait wait(context, context.table);
     for (int sends = 1;;) {
         if (context.stop.is_urgent()) {
             return std::optional(stopped_before(context));
@@ -173,9 +175,12 @@ Result<std::optional<Verdict>> carry_out(Context& context, const DirectPlan& pla
         }
         const Error& error = status.error();
         if (is_lock_wait(error)) {
+            wait.look();
             if (context.clock.now() >= lock_deadline) {
                 say_not_happened(context);
-                return std::optional(retry("lock_wait", error.message));
+                Verdict late = retry("lock_wait", wait.explain(error.message));
+                late.evidence = wait.evidence();
+                return std::optional(std::move(late));
             }
             context.stop.wait_for(kLockPause);
             continue;

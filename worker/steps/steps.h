@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "worker/context.h"
 #include "worker/verdict.h"
 
@@ -15,6 +17,10 @@ Result<Verdict> run_direct(Context& context);   // status 3, one statement on th
 Result<Verdict> run_rename(Context& context);   // status 5
 Result<Verdict> run_pause(Context& context);    // status 11
 Result<Verdict> run_cancel(Context& context);   // status 9
+
+// Under the table's lock, for a step that would undo or hold what an earlier attempt began: when
+// the table was changed already, finishes everything after the change and says how that ended.
+Result<std::optional<Verdict>> finish_if_changed(Context& context);
 
 // True when the step works by one direct statement instead of a copy.
 bool is_direct(const Job& job);

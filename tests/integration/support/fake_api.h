@@ -14,7 +14,7 @@
 
 #include "common/json.h"
 #include "common/unique_fd.h"
-#include "tests/integration/support/api_model.h"
+#include "tests/fakes/api_model.h"
 
 namespace shift::testing {
 

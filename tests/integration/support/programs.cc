@@ -16,11 +16,13 @@ std::string program(const std::string& name) {
     if (const char* folder = std::getenv("SHIFT_BIN_DIR"); folder != nullptr) {
         return std::string(folder) + "/" + name;
     }
-    static const std::map<std::string, std::string> kFolders = {{"shift-supervisord", "supervisor"},
-                                                                {"shift-worker", "worker"},
-                                                                {"shift-supervisorctl", "ctl"},
-                                                                {"shift-api", "api"},
-                                                                {"shift-lhm", "worker/lhm/cli"}};
+    static const std::map<std::string, std::string> kFolders = {
+        {"shift-supervisord", "supervisor"},
+        {"shift-supervisord-next", "tests/next"},
+        {"shift-worker", "worker"},
+        {"shift-supervisorctl", "ctl"},
+        {"shift-api", "api"},
+        {"shift-lhm", "worker/lhm/cli"}};
     return std::string(SHIFT_BUILD_ROOT) + "/" + kFolders.at(name) + "/" + name;
 }
 

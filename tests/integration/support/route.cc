@@ -32,10 +32,13 @@ class Drive {
     Drive(const Route& route, const Deaths& deaths, std::uint64_t seed)
         : route_(route),
           deaths_(deaths),
-          s_(options()),
+          s_(options(deaths)),
           writers_(s_.server(), "app", "t", 1, seed),
           invariants_(s_) {
         writers_.set_rest(kWritersRest);
+        if (deaths.own_server) {
+            writers_.tolerate_lost_connections();
+        }
         std::filesystem::create_directory(crash_dir());
         arm_next();
         s_.supervisor().set_environment("SHIFT_CRASH_DIR", crash_dir());
@@ -95,10 +98,13 @@ class Drive {
     }
 
   private:
-    static ScenarioOptions options() {
+    static ScenarioOptions options(const Deaths& deaths) {
         ScenarioOptions options;
         options.start = false;
         options.chunk_rows = 20;
+        options.settings = deaths.settings;
+        options.own_server = deaths.own_server;
+        options.server.durable = deaths.own_server;
         return options;
     }
     std::string crash_dir() { return s_.dir() / "crash"; }
@@ -126,6 +132,9 @@ class Drive {
             s_.supervisor().start(false);
         }
         const int status = s_.status(id_);
+        if (deaths_.meddle) {
+            deaths_.meddle(s_, id_, status);
+        }
         if (status == 1) {
             s_.approve(id_);
         } else if (status == 2) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -28,6 +29,11 @@ inline void PrintTo(const Route& route, std::ostream* out) {
 
 // What dies, and what is broken on purpose.
 struct Deaths {
+    bool own_server = false;  // a durable mariadbd of its own, which may be killed
+    std::map<std::string, std::string> settings = {};  // of the supervisor, added
+    // Called again and again while the migration goes its way; `status` is the API's.
+    std::function<void(Scenario&, MigrationId, int status)> meddle = {};
+
     // Crash points ("NAME COUNT", common/test_points.h), each armed when the one before has struck.
     std::vector<std::string> points = {};
     std::string plant = {};                      // SHIFT_PLANT

@@ -85,7 +85,7 @@ void SupervisorProcess::set_environment(const std::string& name, const std::stri
 
 void SupervisorProcess::start(bool ready) {
     SpawnOptions options;
-    options.argv = {program("shift-supervisord"), "--config", config_file_};
+    options.argv = {program(program_), "--config", config_file_};
     options.env = environment_;
     options.output = log_file();
     process_.start(options);

@@ -21,6 +21,8 @@ class SupervisorProcess {
     SupervisorProcess(const SupervisorProcess&) = delete;
     SupervisorProcess& operator=(const SupervisorProcess&) = delete;
 
+    // What the next starts start; default "shift-supervisord".
+    void set_program(const std::string& name) { program_ = name; }
     // Starts it and, with `ready`, waits until its control socket answers.
     void start(bool ready = true);
     void kill9() { process_.kill9(); }
@@ -70,6 +72,7 @@ class SupervisorProcess {
 
     std::string folder_;
     std::string config_file_;
+    std::string program_ = "shift-supervisord";
     std::map<std::string, std::string> settings_;
     std::map<std::string, std::string> environment_;
     ChildProcess process_;

@@ -14,9 +14,11 @@
 namespace shift::testing {
 
 TempDir::TempDir() {
-    std::string pattern = "/tmp/shXXXXXX";
+    const char* parent = std::getenv("TMPDIR");
+    std::string pattern =
+        (parent == nullptr || *parent == '\0' ? std::string("/tmp") : parent) + "/shXXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) {
-        throw std::runtime_error("mkdtemp /tmp/shXXXXXX failed");
+        throw std::runtime_error("mkdtemp " + pattern + " failed");
     }
     path_ = pattern;
 }

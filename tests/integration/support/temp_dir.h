@@ -4,8 +4,9 @@
 
 namespace shift::testing {
 
-// A folder of its own under /tmp, with a short name: unix socket paths end at 107 bytes. Removed
-// with the object, unless the running test has failed by then or keep() was called.
+// A folder of its own in TMPDIR (else /tmp), with a short name: unix socket paths end at 107 bytes,
+// so TMPDIR must be short too. Removed with the object, unless the running test has failed by then
+// or keep() was called.
 class TempDir {
   public:
     TempDir();

@@ -125,8 +125,19 @@ TEST(MigrationRules, ResumeClearsTheError) {
     EXPECT_EQ(row.auto_run, std::nullopt);
 }
 
+TEST(MigrationRules, APinnedMigrationIsUnstagedByItsOwnHostOnly) {
+    const MigrationRow pinned = row_in(9, /*staged=*/true);
+    MigrationRow row = pinned;
+    EXPECT_FALSE(unstage(row, {"c1", "another"}, kNow));
+    EXPECT_EQ(row, pinned);
+    EXPECT_TRUE(unstage(row, {"c1", "host"}, kNow));
+    row = pinned;
+    EXPECT_TRUE(unstage(row, {}, kNow)) << "a runner that does not say who it is";
+}
+
 TEST(MigrationRules, UnstageClaimsAndPinsInOneStep) {
     MigrationRow row = row_in(3, /*staged=*/true);
+    row.run_host.reset();
     ASSERT_TRUE(unstage(row, {"c1", "runner1"}, kNow));
     EXPECT_FALSE(row.staged);
     EXPECT_EQ(row.run_host, "runner1");
@@ -135,6 +146,13 @@ TEST(MigrationRules, UnstageClaimsAndPinsInOneStep) {
     EXPECT_TRUE(is_repeated_claim(row, {"c1", "runner1"}));
     EXPECT_FALSE(is_repeated_claim(row, {"c2", "runner1"}));
     EXPECT_FALSE(is_repeated_claim(row, {}));
+}
+
+TEST(MigrationRules, UnstageIsRefusedToAnotherHostThanThePinned) {
+    MigrationRow row = row_in(3, /*staged=*/true);
+    EXPECT_FALSE(unstage(row, {"c1", "runner1"}, kNow));
+    EXPECT_TRUE(row.staged);
+    EXPECT_TRUE(unstage(row, {"c1", "host"}, kNow));
 }
 
 TEST(MigrationRules, UnstageWithoutExtrasKeepsThePin) {

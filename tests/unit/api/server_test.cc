@@ -318,6 +318,25 @@ TEST_F(ServerTest, OfEightConcurrentClaimsExactlyOneWins) {
     }
 }
 
+TEST_F(ServerTest, TheStepsOfAHostAreListedStagedOrNot) {
+    const auto pinned_in = [this](int status, bool staged, const char* host) {
+        const std::int64_t id = create_in(status, staged);
+        set(id, [host](MigrationRow& stored) { stored.run_host = host; });
+        return id;
+    };
+    const std::int64_t running = pinned_in(3, false, "host-a");
+    const std::int64_t pausing = pinned_in(11, true, "host-a");
+    pinned_in(4, false, "host-a");  // a person's turn
+    pinned_in(3, false, "host-b");
+    const Reply answer = get("?run_host=host-a");
+    ASSERT_EQ(answer.status, 200);
+    ASSERT_EQ(answer.body.size(), 2U);
+    EXPECT_EQ(answer.body[0]["id"], running);
+    EXPECT_EQ(answer.body[1]["id"], pausing);
+    EXPECT_TRUE(answer.body[0].contains("host"));
+    EXPECT_EQ(get("").status, 404) << "as the original, without a host";
+}
+
 // -- staged ---------------------------------------------------------------------------------------
 
 TEST_F(ServerTest, StagedListsTheTwoMostRecentlyUpdated) {

@@ -49,8 +49,46 @@ TEST(ControlMessages, AreOneLineEach) {
     EXPECT_EQ(control_request("status", Json::object()),
               "{\"args\":{},\"command\":\"status\",\"protocol\":1}\n");
     EXPECT_EQ(control_ok(Json{{"a", "x\ny"}}),
-              "{\"data\":{\"a\":\"x\\ny\"},\"ok\":true,\"protocol\":1}\n");
-    EXPECT_EQ(control_error("no"), "{\"error\":\"no\",\"ok\":false,\"protocol\":1}\n");
+              "{\"data\":{\"a\":\"x\\ny\"},\"ok\":true,\"protocol\":2}\n");
+    EXPECT_EQ(control_error("no"),
+              "{\"code\":\"refused\",\"error\":\"no\",\"ok\":false,\"protocol\":2}\n");
+}
+
+TEST(ControlMessages, ARequestCarriesTheVersionItsCommandCameWith) {
+    for (const ControlCommand& command : control_commands()) {
+        const Json request = *parse_json(control_request(command.name, Json::object()));
+        EXPECT_EQ(request["protocol"], command.since);
+        EXPECT_LE(command.since, kControlProtocol);
+    }
+    EXPECT_EQ((*parse_json(control_request("dance", Json::object())))["protocol"],
+              kControlProtocol);
+}
+
+TEST(ParseControlRequest, TakesWhatControlRequestWrites) {
+    const auto request = parse_control_request(control_request("drain", {{"keep", true}}, "alice"));
+    ASSERT_TRUE(request.ok());
+    EXPECT_EQ(request->command, "drain");
+    EXPECT_EQ(request->args["keep"], true);
+    EXPECT_EQ(request->as, "alice");
+}
+
+TEST(ParseControlRequest, RefusesWhatIsNone) {
+    for (const char* line :
+         {"", "hello", "[]", "7", "{}", R"({"command":""})", R"({"command":{}})",
+          R"({"command":"status","args":[]})", R"({"command":"status","args":"x"})",
+          R"({"protocol":99,"command":"status"})", "{\"command\":\"\xff\"}"}) {
+        const auto request = parse_control_request(line);
+        ASSERT_FALSE(request.ok()) << line;
+        EXPECT_EQ(request.error().code, Errc::kInvalidArgument);
+    }
+}
+
+TEST(ParseControlRequest, KeepsANameShortAndOnOneLine) {
+    const auto request = parse_control_request(
+        to_line(Json{{"command", "status"}, {"as", "a\nb\x1b" + std::string(500, 'x')}}));
+    ASSERT_TRUE(request.ok());
+    EXPECT_EQ(request->as.size(), kControlAsBytesMax);
+    EXPECT_TRUE(request->as.starts_with("a b x"));
 }
 
 TEST(ControlCall, AsksAndGetsTheData) {
@@ -79,6 +117,19 @@ TEST(ControlCall, GivesTheDaemonsReasonForARefusal) {
     const auto answer = control_call(dir / "s", "dance", Json::object(), 10'000);
     EXPECT_EQ(answer.error().code, Errc::kInvalidArgument);
     EXPECT_EQ(answer.error().message, "unknown command");
+}
+
+TEST(ControlCall, TellsRefusalsApart) {
+    for (const auto refusal : {ControlRefusal::kPermission, ControlRefusal::kBusy}) {
+        const TempDir dir;
+        const OneShotServer server(dir / "s", [&](int fd, const std::string&) {
+            (void)write_all(fd, control_error("no", refusal), "test");
+        });
+        const auto answer = control_call(dir / "s", "drain", Json::object(), 10'000);
+        const bool denied = refusal == ControlRefusal::kPermission;
+        EXPECT_EQ(answer.error().native, denied ? EPERM : 0);
+        EXPECT_EQ(answer.error().code, denied ? Errc::kInvalidArgument : Errc::kConflict);
+    }
 }
 
 TEST(ControlCall, TellsADaemonThatIsNotThere) {

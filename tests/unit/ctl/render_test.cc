@@ -1,6 +1,8 @@
-#include "ctl/render.h"
-
 #include <gtest/gtest.h>
+
+#include "ctl/render/api.h"
+#include "ctl/render/status.h"
+#include "ctl/render/text.h"
 
 namespace shift::ctl {
 namespace {
@@ -64,7 +66,8 @@ Json waiting() {
     m["table"] = "people";
     m["state"] = "waiting";
     m["step"] = "prepare";
-    for (const char* key : {"phase", "percent", "rows_per_s", "eta_s", "worker_pid"}) {
+    for (const char* key :
+         {"phase", "percent", "rows_per_s", "eta_s", "engine", "worker_pid", "engine_pid"}) {
         m[key] = nullptr;
     }
     m["attempt"] = 0;
@@ -77,11 +80,12 @@ TEST(RenderStatus, ShowsOneLineAMigration) {
     EXPECT_EQ(render_status(status_with({copying(), waiting()}), view_at(kNow)),
               "shift-supervisord 0.1.0 on runner1 (pid 4711): running since 3d 04:05:06\n"
               "API http://api:3000/api/v1/: reachable\n"
+              "2 migrations: 1 running, 1 waiting\n"
               "\n"
               "ID  STATE    CLUSTER/HOST:PORT  TABLE        STEP/PHASE  PROGRESS           ROWS/S"
-              "       ETA     SINCE  ATTEMPT  WORKER\n"
+              "       ETA     SINCE  ATTEMPT  ENGINE  WORKER/TOOL\n"
               "17  running  main/db1:3306      shop.orders  run/copy    [####------]  42%   12.3k"
-              "  00:07:44  00:10:00       42    5001\n"
+              "  00:07:44  00:10:00       42  pt-osc    5001/5002\n"
               " 8  waiting  main/db1:3306      shop.people  prepare                              "
               "            00:10:00\n"
               "      reason: waiting for a slot\n"

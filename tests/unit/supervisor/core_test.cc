@@ -31,6 +31,23 @@ TEST(JudgeUnstage, WhatNeverReachedTheApiWasNotDone) {
     EXPECT_EQ(judge_unstage(refused, 1, true), UnstageVerdict::kUnknown);
 }
 
+TEST(JudgeUnstage, ARefusalOfARepeatSaysNothingAboutTheFirstTry) {
+    EXPECT_EQ(judge_unstage(answer(429, nullptr), 1, false), UnstageVerdict::kRefused);
+    EXPECT_EQ(judge_unstage(answer(429, nullptr), 1, true), UnstageVerdict::kLost);
+    EXPECT_EQ(judge_unstage(answer(408, nullptr), 1, false), UnstageVerdict::kUnknown);
+}
+
+TEST(ApiAnswer, A404OfSomethingInFrontOfTheApiIsNotItsWord) {
+    const Json gone = {{"status", 404}, {"errors", {"Migration not found."}}};
+    EXPECT_TRUE(answer(404, gone).no_such_migration());
+    EXPECT_FALSE(answer(404, nullptr).no_such_migration());
+    EXPECT_FALSE(answer(404, {{"message", "no route matched"}}).no_such_migration());
+    EXPECT_FALSE(answer(404, {{"errors", {"Not found."}}}).no_such_migration());
+    EXPECT_FALSE(answer(200, gone).no_such_migration());
+    EXPECT_TRUE(answer(404, {{"message", "File not found"}}).no_such_file());
+    EXPECT_FALSE(answer(404, nullptr).no_such_file());
+}
+
 TEST(PayloadOfClaim, ADifferentStatusIsDerivedAgainFromTheStatement) {
     Migration listed;
     listed.status = 3;

@@ -38,15 +38,15 @@ TEST_F(World, CopyReportsAndHandsOnInOrder) {
     run();
     EXPECT_EQ(api_status(1), 4);
     EXPECT_EQ(api.at(1)["copy_percentage"], 100);
-    EXPECT_EQ((api.files[{1, "0"}]), "[x] stdout: hello\n");
-    EXPECT_EQ((api.files[{1, "1"}]), "step: copied\n");
+    EXPECT_EQ(api.model.file(1, 0), "[x] stdout: hello\n");
+    EXPECT_EQ(api.model.file(1, 1), "step: copied\n");
     const auto& calls = api.calls;
     const auto last = [&](const char* call) {
         return std::find(calls.rbegin(), calls.rend(), call).base() - calls.begin();
     };
-    EXPECT_LT(last("POST migrations/append_to_file"), last("POST migrations/unpin_run_host"));
-    EXPECT_LT(last("POST migrations/write_file"), last("POST migrations/unpin_run_host"));
-    EXPECT_LT(last("POST migrations/unpin_run_host"), last("POST migrations/next_step"));
+    EXPECT_LT(last("POST migrations/append_to_file"), last("POST migrations/next_step"));
+    EXPECT_LT(last("POST migrations/write_file"), last("POST migrations/next_step"));
+    EXPECT_LT(last("POST migrations/next_step"), last("POST migrations/unpin_run_host"));
 }
 
 TEST_F(World, TwoRunsForABusyHostDoNotHideAPrepareAndACancel) {
@@ -55,10 +55,10 @@ TEST_F(World, TwoRunsForABusyHostDoNotHideAPrepareAndACancel) {
     api.add(1, 3);
     run();
     ASSERT_EQ(workers.living(1), 1U);
-    api.add(2, 3);
-    api.add(3, 3);
     api.add(4, 0);
     api.add(5, 9);
+    api.add(2, 3);  // the page shows the newest two
+    api.add(3, 3);
     run(25);  // one poll interval is at most 20 s
     EXPECT_EQ(workers.of(2), nullptr);
     EXPECT_EQ(workers.of(3), nullptr);
@@ -75,19 +75,35 @@ TEST_F(World, TwoRunsForABusyHostDoNotHideAPrepareAndACancel) {
 TEST_F(World, ALostUnstageAnswerIsAskedAgainAndStillRunsOnce) {
     for (const bool rails : {false, true}) {
         const MigrationId id = rails ? 2 : 1;
-        api.speaks_claim_id = !rails;
+        api.model.pin_at_unstage(!rails);
         api.add(id, 0);
         int lost = 0;
         api.fault = [&](const ApiRequest& request) {
             return request.path == "migrations/unstage" && lost++ == 0 ? Fault::kLoseAnswer
                                                                        : Fault::kNone;
         };
-        run(rails ? 120 : 30);  // on Rails the claim_grace has to pass
+        run(rails ? 240 : 30);  // on Rails the claim_grace and the contest have to pass
         ASSERT_NE(workers.of(id), nullptr) << "rails: " << rails;
         FakeWorkers::end(worker(id), "prepared");
         run();
         EXPECT_EQ(api_status(id), 1);
     }
+}
+
+TEST_F(World, WhatIsCancelledWhileItsPinIsContestedIsClaimedAnew) {
+    api.model.pin_at_unstage(false);
+    api.add(1, 0);
+    api.fault = [&](const ApiRequest& request) {
+        return request.path == "migrations/unstage" ? Fault::kLoseAnswer : Fault::kNone;
+    };
+    for (int i = 0; i < 1'000 && status_of(1)["state"] != "contesting"; ++i) {
+        run(0.1);
+    }
+    ASSERT_EQ(status_of(1)["state"], "contesting");
+    api.fault = [](const ApiRequest&) { return Fault::kNone; };
+    api.stage(1, 9);
+    run(60);
+    ASSERT_EQ(worker(1).job.step, Step::kCancel);
 }
 
 TEST_F(World, AnotherRunnersPinIsLeftAlone) {
@@ -215,22 +231,34 @@ TEST_F(World, KilledAtAnyMomentATransitionIsToldOnce) {
     }
 }
 
+TEST_F(World, TheApisStateFileIsReadAgainByADaemonThatHasNotSeenIt) {
+    api.add(1, 5);
+    api.model.put_file(1, 1, "what another host copied");
+    workers.refuse_spawn = true;
+    run();
+    ASSERT_EQ(workers.of(1), nullptr);
+    restart();  // the try is in the journal, the API's copy was in memory
+    workers.refuse_spawn = false;
+    run(10);
+    EXPECT_EQ(worker(1).api_state, "what another host copied");
+}
+
 TEST_F(World, NothingIsToldWhileTheJournalCannotBeWritten) {
     api.add(1, 0);
     run();
     FakeWorkers::end(worker(1), "prepared");
-    MemoryJournal::disk_full = true;
+    journal_faults.disk_full = true;
     run(30);
     EXPECT_EQ(api_status(1), 0);
     EXPECT_FALSE((*supervisor->command("status", Json::object()))["journal_error"].is_null());
     EXPECT_FALSE(supervisor->command("drain", Json::object()).ok());
-    MemoryJournal::disk_full = false;
+    journal_faults.disk_full = false;
     run(30);
     EXPECT_EQ(api_status(1), 1);
 }
 
 TEST_F(World, AJournalThatStaysBrokenEndsTheDaemonAfterTenMinutes) {
-    MemoryJournal::disk_full = true;
+    journal_faults.disk_full = true;
     api.add(1, 0);
     run(9 * 60);
     EXPECT_FALSE(supervisor->wants_exit());
@@ -361,7 +389,7 @@ TEST_F(World, AfterAnOutageTheLogStillComesBeforeTheTransition) {
     api.fault = [](const ApiRequest&) { return Fault::kNone; };
     run(120);
     EXPECT_EQ(api_status(1), 4);
-    EXPECT_EQ((api.files[{1, "0"}]), "the whole copy\n");
+    EXPECT_EQ(api.model.file(1, 0), "the whole copy\n");
 }
 
 TEST_F(World, AReportAnOutageLeftInBackOffStillComesBeforeTheTransition) {
@@ -382,7 +410,7 @@ TEST_F(World, AReportAnOutageLeftInBackOffStillComesBeforeTheTransition) {
             run(0.1);
         }
         ASSERT_EQ(api_status(id), 4);
-        EXPECT_EQ((api.files[{id, "0"}]), "the first half\nthe second half\n") << id;
+        EXPECT_EQ(api.model.file(id, 0), "the first half\nthe second half\n") << id;
     }
 }
 
@@ -397,7 +425,7 @@ TEST_F(World, AProxyWithoutAnApiBehindItIsAnOutageAndRefusesNothing) {
     api.fault = [](const ApiRequest&) { return Fault::kNone; };
     run(120);
     EXPECT_EQ(api_status(1), 4);
-    EXPECT_EQ((api.files[{1, "0"}]), "the whole copy\n");
+    EXPECT_EQ(api.model.file(1, 0), "the whole copy\n");
 }
 
 TEST_F(World, AReportTheApiRefusesHoldsUpTheTransitionNoLongerThanAgreed) {

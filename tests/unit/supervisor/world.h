@@ -16,7 +16,6 @@ namespace shift {
 class World : public ::testing::Test {
   protected:
     World() {
-        MemoryJournal::disk_full = false;
         config.rest_api = "http://api/";
         config.log_dir = "/log/";
         config.state_dir = "/state";
@@ -27,13 +26,9 @@ class World : public ::testing::Test {
     // A new supervisor on the same disk: what a restart after kill -9 is.
     void start() {
         api.forget_waiting();
-        supervisor = std::make_unique<Supervisor>(
-            clock, config, log, api, workers, [this]() -> Result<std::unique_ptr<Journal>> {
-                if (MemoryJournal::disk_full) {
-                    return Error{Errc::kIo, "disk full"};
-                }
-                return std::unique_ptr<Journal>(std::make_unique<MemoryJournal>(disk));
-            });
+        supervisor = std::make_unique<Supervisor>(clock, config, log, api, workers, [this] {
+            return MemoryJournal::open(disk, journal_faults);
+        });
         const Status status = supervisor->recover();
         ASSERT_TRUE(status.ok());
     }
@@ -70,6 +65,7 @@ class World : public ::testing::Test {
     FakeUpstream api;
     FakeWorkers workers;
     MemoryDisk disk;
+    MemoryJournalFaults journal_faults;
     std::unique_ptr<Supervisor> supervisor;
 };
 

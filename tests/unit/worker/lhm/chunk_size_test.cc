@@ -31,7 +31,6 @@ TEST(ChunkSize, GrowsByHalfAtMost) {
 TEST(ChunkSize, AFixedOneStays) {
     ChunkSize size({.rows = 2000, .target = milliseconds(0)});
     size.took(2000, milliseconds(1));
-    
     EXPECT_EQ(size.rows(), 2000);
 }
 

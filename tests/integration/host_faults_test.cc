@@ -1,0 +1,422 @@
+// The host turns against us: full disks, a damaged journal, a clock that steps, no descriptors, a
+// frozen worker, a reused pid, two daemons on one folder, a folder that moved. Nothing is lost, the
+// daemon says what is wrong, and once it is put right the migrations end well.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "common/clock.h"
+#include "tests/integration/support/full_disk.h"
+#include "tests/integration/support/invariants.h"
+#include "tests/integration/support/programs.h"
+#include "tests/integration/support/scenario.h"
+#include "tests/integration/support/writers.h"
+
+namespace shift::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr int kRows = 400;
+
+const Change kChange = {.ddl = "ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 7",
+                        .final_insert = "INSERT INTO versions (v) VALUES (1)"};
+
+// A migration held in the middle of its copy, under traffic, with everything to see whether it
+// ended well.
+class Held {
+  public:
+    explicit Held(ScenarioOptions options = {}, bool start = true) : s(with_chunks(options)) {
+        Writers::make_table(s.db(), "app", "t", kRows);
+        s.db().execute("CREATE TABLE app.versions (v INT)");
+        Invariants::make_bystanders(s.db());
+        if (start) {
+            s.supervisor().start();
+        }
+        writers.set_rest(milliseconds{10});
+        writers.start();
+    }
+
+    void copy() {
+        id = s.submit(kChange);
+        s.bring_to_running(id);
+        s.await_copying(id);
+        worker = worker_pid();
+    }
+    pid_t worker_pid() {
+        return static_cast<pid_t>(int_or(s.supervisor().migration(id), "worker_pid", 0));
+    }
+    std::string journal_error() { return string_or(s.supervisor().status(), "journal_error", ""); }
+    // Opens the gate; everything must come to its right end.
+    void finish() {
+        gate.open();
+        s.await_status(id, 4);
+        s.rename(id);
+        s.await_status(id, 8);
+        s.await_idle();
+        writers.stop();
+        EXPECT_THAT(writers.errors(), IsEmpty());
+        EXPECT_THAT(
+            Invariants(s).violations(
+                {.id = id, .changed = true, .kept = {"t", "versions"}, .with_content = true}),
+            IsEmpty());
+    }
+
+    Scenario s;
+    CopyGate gate{s};
+    Writers writers{s.server(), "app", "t", 1, base_seed()};
+    MigrationId id = 0;
+    pid_t worker = 0;
+
+  private:
+    static ScenarioOptions with_chunks(ScenarioOptions options) {
+        options.chunk_rows = 50;
+        options.start = false;
+        return options;
+    }
+};
+
+void give_environment(SupervisorProcess& supervisor, const FullDisk& disk) {
+    for (const auto& [name, value] : disk.environment()) {
+        supervisor.set_environment(name, value);
+    }
+}
+
+TEST(DiskFull, OfTheStateDirStopsClaimsAndCallsButNoWorker) {
+    Held held({}, false);
+    FullDisk disk(held.s.supervisor().state_dir(), held.s.dir().path());
+    give_environment(held.s.supervisor(), disk);
+    held.s.supervisor().start();
+    held.copy();
+    disk.fill();
+    held.s.model().pause(held.id);  // something that must be written
+    held.s.await("the journal's failure", [&] { return !held.journal_error().empty(); });
+    EXPECT_THAT(held.journal_error(), HasSubstr("full"));
+    EXPECT_TRUE(held.s.supervisor().running());
+    const int claims = held.s.api().count("unstage");
+    EXPECT_TRUE(stays_true([&] { return held.s.api().count("unstage") == claims; }, seconds{2}));
+    EXPECT_THAT(command_line(held.worker), HasSubstr("--attempt-dir"));
+    disk.free();
+    held.s.await("the journal's recovery", [&] { return held.journal_error().empty(); });
+    held.s.await_status(held.id, 12);
+    held.s.resume(held.id);
+    held.finish();
+}
+
+TEST(DiskFull, AtTheStartOfAnAttemptIsWaitedOut) {
+    Held held({}, false);
+    FullDisk disk(held.s.supervisor().state_dir() + "/attempts", held.s.dir().path());
+    give_environment(held.s.supervisor(), disk);
+    held.s.supervisor().start();
+    disk.fill();
+    held.id = held.s.submit(kChange);
+    held.s.await("a failed spawn", [&] {
+        const std::string reason = string_or(held.s.supervisor().migration(held.id), "reason", "");
+        return !reason.empty();
+    });
+    EXPECT_EQ(held.s.status(held.id), 0);
+    disk.free();
+    held.s.bring_to_running(held.id);
+    held.finish();
+}
+
+TEST(DiskFull, UnderALivingWorkerLosesNoOutcome) {
+    Held held({}, false);
+    FullDisk disk(held.s.supervisor().state_dir() + "/attempts", held.s.dir().path());
+    give_environment(held.s.supervisor(), disk);
+    held.s.supervisor().start();
+    held.copy();
+    disk.fill();
+    held.gate.open();
+    // The copy ends while its worker cannot write; its outcome is there when it can.
+    held.s.await("the last chunk", [&] {
+        const std::string shadow = held.s.shadow_table(held.id);
+        return !shadow.empty() &&
+               held.s.db().integer("SELECT COUNT(*) FROM app." + quote_name(shadow)) >= kRows / 2;
+    });
+    std::this_thread::sleep_for(seconds{2});
+    disk.free();
+    held.finish();
+}
+
+TEST(DiskFull, OfTheLogDirHoldsUpNothingForGood) {
+    Held held({}, false);
+    FullDisk disk(held.s.supervisor().log_dir(), held.s.dir().path());
+    give_environment(held.s.supervisor(), disk);
+    held.s.supervisor().start();
+    held.copy();
+    disk.fill();
+    EXPECT_TRUE(stays_true([&] { return held.s.status(held.id) == 3; }, seconds{2}));
+    disk.free();
+    held.finish();
+}
+
+// Bytes of pages changed at random. Either the daemon refuses, naming file and way out, or it never
+// needed those bytes: no crash, no hang, no wild claim.
+TEST(DamagedJournal, IsRefusedWithTheWayOut) {
+    Held held;
+    held.copy();
+    held.s.supervisor().kill9();
+    const std::string journal = held.s.supervisor().journal();
+    std::filesystem::copy_file(journal, held.s.dir() / "good.db");
+    std::filesystem::copy_file(journal + "-wal", held.s.dir() / "good.wal");
+    const std::uint64_t seed = base_seed();
+    SCOPED_TRACE("SHIFT_SEED=" + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    const auto restore = [&] {
+        std::filesystem::remove(journal + "-shm");
+        std::filesystem::copy_file(held.s.dir() / "good.db", journal,
+                                   std::filesystem::copy_options::overwrite_existing);
+        std::filesystem::copy_file(held.s.dir() / "good.wal", journal + "-wal",
+                                   std::filesystem::copy_options::overwrite_existing);
+    };
+    int refused = 0;
+    for (int round = 0; round < sized(6, 60); ++round) {
+        restore();
+        {
+            // The WAL's frames would hide the damage: into the file with them first.
+            sqlite3* db = nullptr;
+            sqlite3_open(journal.c_str(), &db);
+            sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", nullptr, nullptr, nullptr);
+            sqlite3_close(db);
+            std::fstream file(journal, std::ios::in | std::ios::out | std::ios::binary);
+            const auto size = std::filesystem::file_size(journal);
+            // A header of a page, or of the file, and some bytes anywhere.
+            const std::size_t page = random() % (size / 4096);
+            for (std::size_t i = 0; i < 64; ++i) {
+                file.seekp(static_cast<std::streamoff>(page * 4096 + random() % 128));
+                file.put(static_cast<char>(random()));
+            }
+        }
+        spit(held.s.supervisor().log_file(), "");
+        held.s.supervisor().start(false);
+        held.s.await("an end or an answer", [&] {
+            return !held.s.supervisor().running() || !held.s.supervisor().status().is_null();
+        });
+        if (held.s.supervisor().running()) {
+            held.s.supervisor().kill9();
+            continue;
+        }
+        ++refused;
+        const auto exit = held.s.supervisor().wait();
+        ASSERT_TRUE(exit);
+        EXPECT_EQ(exit->signo, 0);
+        EXPECT_TRUE(exit->code == 74 || exit->code == 78) << exit->code;
+        const std::string said = slurp(held.s.supervisor().log_file());
+        EXPECT_THAT(said, HasSubstr(journal));
+        EXPECT_THAT(said, HasSubstr("Way out"));
+    }
+    EXPECT_GT(refused, 0);
+    restore();
+    held.s.supervisor().start();
+    held.finish();
+}
+
+// The way out when nothing can be recovered: a new journal, and what the API says is ours is taken
+// over from ourselves. Numbers of old attempts are not given again.
+TEST(LostJournal, IsMadeAnewAndItsMigrationsAreTakenOverByName) {
+    Held held;
+    held.copy();
+    held.s.supervisor().kill9();
+    held.s.supervisor().kill_workers();
+    const auto attempts = held.s.supervisor().attempts();
+    for (const char* suffix : {"", "-wal", "-shm"}) {
+        std::filesystem::remove(held.s.supervisor().journal() + suffix);
+    }
+    held.s.supervisor().start();
+    EXPECT_TRUE(stays_true([&] { return held.s.supervisor().attempts() == attempts; }, seconds{1}));
+    const auto answer =
+        held.s.supervisor().control("takeover", {{"migration", held.s.columns(held.id)}});
+    ASSERT_TRUE(answer.ok()) << answer.error().message;
+    held.s.await("a new attempt",
+                 [&] { return held.s.supervisor().attempts().size() == attempts.size() + 1; });
+    held.finish();
+}
+
+// Debian's libfaketime.
+std::string faketime() {
+    for (const auto& folder : std::filesystem::directory_iterator("/usr/lib")) {
+        const auto library = folder.path() / "faketime/libfaketime.so.1";
+        if (std::filesystem::exists(library)) {
+            return library;
+        }
+    }
+    throw std::runtime_error("no libfaketime.so.1 below /usr/lib");
+}
+
+TEST(Clock, ThatStepsBackAndForthChangesNothing) {
+    Held held({}, false);
+    const std::string step = held.s.dir() / "clock";
+    spit(step, "+0");
+    held.s.supervisor().set_environment("LD_PRELOAD", faketime());
+    held.s.supervisor().set_environment("FAKETIME_TIMESTAMP_FILE", step);
+    held.s.supervisor().set_environment("FAKETIME_NO_CACHE", "1");
+    held.s.supervisor().set_environment("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    held.s.supervisor().start();
+    held.copy();
+    for (const char* offset : {"+90d", "-90d", "+1h", "-1h", "+0"}) {
+        spit(step, offset);
+        EXPECT_TRUE(stays_true([&] { return held.worker_pid() == held.worker; }, seconds{1}));
+    }
+    spit(step, "-30d");
+    held.s.supervisor().kill9();
+    held.s.supervisor().start();
+    held.s.await("adoption", [&] { return held.worker_pid() == held.worker; });
+    held.finish();
+}
+
+// A whole day of the daemon's time in a minute. Its workers and their tools keep real time.
+TEST(Outage, OfADayWithThreeMigrationsInFlightLosesNothing) {
+    const int speed = sized(2880, 720);
+    ScenarioOptions options;
+    options.chunk_rows = 50;
+    options.start = false;
+    options.settings = {{"max_running_per_host", "3"},
+                        {"rest_timeout", "7200"},
+                        {"recheck_interval", "7200"},
+                        {"report_flush_timeout", "7200"}};
+    Scenario s(options);
+    const std::string worker = s.dir() / "worker";
+    spit(worker,
+         "#!/bin/sh\nunset LD_PRELOAD FAKETIME\nexec " + program("shift-worker") + " \"$@\"\n",
+         0755);
+    s.supervisor().set("worker_path", worker);
+    s.supervisor().set_environment("LD_PRELOAD", faketime());
+    s.supervisor().set_environment("FAKETIME", "+0 x" + std::to_string(speed));
+    std::vector<MigrationId> ids;
+    std::vector<std::unique_ptr<Writers>> writers;
+    CopyGate gate(s);
+    s.supervisor().start();
+    for (int i = 0; i < 3; ++i) {
+        const std::string table = "t" + std::to_string(i);
+        Writers::make_table(s.db(), "app", table, kRows);
+        writers.push_back(std::make_unique<Writers>(s.server(), "app", table, 1, base_seed()));
+        writers.back()->set_rest(milliseconds{20});
+        writers.back()->start();
+        ids.push_back(
+            s.submit({.ddl = "ALTER TABLE " + table + " ADD COLUMN extra INT", .table = table}));
+        s.bring_to_running(ids.back());
+    }
+    for (const MigrationId id : ids) {
+        s.await_copying(id);
+    }
+    s.api().down();
+    gate.open();  // they end during the outage, and nobody can be told
+    const auto time_of = [&s](const char* key) {
+        return parse_iso_time(string_or(s.supervisor().status()["api"], key, ""));
+    };
+    s.await(
+        "a day without the API",
+        [&] { return time_of("last_error_at") - time_of("last_ok") > std::chrono::hours(24); },
+        seconds{300});
+    const auto owed = s.supervisor().journal_rows("SELECT count(*) FROM v_owed");
+    EXPECT_LT(std::stoi(owed[0][0]), 40) << "what is owed does not grow with the outage";
+    s.api().up();
+    for (const MigrationId id : ids) {
+        s.await_status(id, 4);
+        EXPECT_THAT(s.file(id, 0), HasSubstr("Successfully altered"));
+        s.rename(id);
+    }
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        s.await_status(ids[i], 8);
+        writers[i]->stop();
+        EXPECT_EQ(Writers::difference(s.db(), "app", "t" + std::to_string(i)), "");
+        for (const char* call : {"next_step", "complete"}) {
+            EXPECT_EQ(s.api().count(call, ids[i], true), std::string(call) == "complete" ? 1 : 2);
+        }
+    }
+    s.await_idle();
+    EXPECT_EQ(s.leftovers("app", {"t0", "t1", "t2"}), "");
+}
+
+TEST(Descriptors, ThatRanOutStopNothingForGood) {
+    Held held;
+    held.copy();
+    const auto limit = [&](rlim_t soft) {
+        rlimit now{};
+        ASSERT_EQ(::prlimit(held.s.supervisor().pid(), RLIMIT_NOFILE, nullptr, &now), 0);
+        now.rlim_cur = soft;
+        ASSERT_EQ(::prlimit(held.s.supervisor().pid(), RLIMIT_NOFILE, &now, nullptr), 0);
+    };
+    std::size_t open = 0;
+    for ([[maybe_unused]] const auto& fd : std::filesystem::directory_iterator(
+             "/proc/" + std::to_string(held.s.supervisor().pid()) + "/fd")) {
+        ++open;
+    }
+    limit(open);  // not one more
+    held.s.db().execute("CREATE TABLE app.other (id INT PRIMARY KEY)");
+    const MigrationId other =
+        held.s.submit({.ddl = "ALTER TABLE other ADD COLUMN c INT", .table = "other"});
+    EXPECT_TRUE(stays_true([&] { return held.s.supervisor().running(); }, seconds{4}));
+    EXPECT_FALSE(command_line(held.worker).empty());
+    limit(1024);
+    held.s.await_status(other, 1);
+    held.s.db().execute("DROP TABLE app.other");
+    EXPECT_EQ(held.worker_pid(), held.worker);
+    held.finish();
+}
+
+TEST(Frozen, WorkerIsEndedByThePauseAndItsCopyGoesOn) {
+    Held held;
+    held.copy();
+    ASSERT_EQ(::kill(held.worker, SIGSTOP), 0);
+    held.s.pause(held.id);
+    held.s.await_status(held.id, 12, seconds{150});
+    EXPECT_EQ(command_line(held.worker), "");
+    held.s.resume(held.id);
+    held.finish();
+}
+
+TEST(Pid, OfAnotherProcessIsNeverSignalled) {
+    Held held;
+    held.copy();
+    held.s.supervisor().kill9();
+    held.s.supervisor().kill_workers();
+    ChildProcess innocent({.argv = {"sleep", "600"}});
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(held.s.supervisor().journal().c_str(), &db), SQLITE_OK);
+    const std::string sql = "UPDATE attempt SET pid = " + std::to_string(innocent.pid()) +
+                            ", engine_pid = " + std::to_string(innocent.pid());
+    ASSERT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(db);
+    held.s.supervisor().start();
+    held.finish();
+    EXPECT_TRUE(innocent.running());
+}
+
+TEST(StateDir, BelongsToOneDaemon) {
+    Held held;
+    held.copy();
+    const ToolResult second =
+        run_tool({program("shift-supervisord"), "--config", held.s.supervisor().config_file()});
+    EXPECT_EQ(second.status.code, 75);
+    EXPECT_THAT(second.err, HasSubstr("another shift-supervisord"));
+    EXPECT_THAT(second.err, HasSubstr(held.s.supervisor().state_dir()));
+    EXPECT_EQ(held.worker_pid(), held.worker);
+    held.finish();
+}
+
+TEST(StateDir, MayBeMovedUnderALivingWorker) {
+    Held held;
+    held.copy();
+    held.s.supervisor().terminate();
+    const std::string moved = held.s.dir() / "moved";
+    std::filesystem::rename(held.s.supervisor().state_dir(), moved);
+    std::filesystem::create_directory_symlink(moved, held.s.supervisor().state_dir());
+    held.s.supervisor().set("state_dir", moved);
+    held.s.supervisor().start();
+    held.s.await("adoption", [&] { return held.worker_pid() == held.worker; });
+    held.finish();
+}
+
+}  // namespace
+}  // namespace shift::testing
