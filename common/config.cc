@@ -136,6 +136,40 @@ Setter duration(Millis Config::*field, Millis least) {
     };
 }
 
+// Of the lhm engine: kept as text under the engine's own name, which reads it again.
+Setter lhm_text(const char* name) {
+    return [name](Config& config, const std::string& value) {
+        config.lhm[name] = value;
+        return std::string();
+    };
+}
+
+Setter lhm_time(const char* name) {
+    return [name](Config& config, const std::string& value) {
+        if (!parse_seconds(value)) {
+            return fmt::format("'{}' is not a number of seconds", value);
+        }
+        config.lhm[name] = value;
+        return std::string();
+    };
+}
+
+Setter lhm_number(const char* name, double least, double most) {
+    return [=](Config& config, const std::string& value) {
+        double number = 0;
+        const auto [end, error] =
+            std::from_chars(value.data(), value.data() + value.size(), number);
+        if (error != std::errc{} || end != value.data() + value.size()) {
+            return fmt::format("'{}' is not a number", value);
+        }
+        if (!(number >= least) || !(number <= most)) {
+            return fmt::format("{} is not between {} and {}", value, least, most);
+        }
+        config.lhm[name] = value;
+        return std::string();
+    };
+}
+
 // "10-20" or "15"; two ends because many runners asking at one moment would be a burst.
 std::string set_poll_interval(Config& config, const std::string& value) {
     const std::size_t dash = value.find('-');
@@ -193,6 +227,22 @@ const std::vector<Key>& keys() {
         {"retry_backoff_min", duration(&C::retry_backoff_min, Millis{1})},
         {"retry_backoff_max", duration(&C::retry_backoff_max, Millis{1})},
         {"engine", choice(&C::engine, {"pt-osc", "lhm"})},
+        {"lhm_threads", lhm_number("threads", 1, 64)},
+        {"lhm_stride", lhm_number("stride", 1, 1e9)},
+        {"lhm_chunk_time", lhm_time("chunk-time")},
+        {"lhm_chunk_rows_max", lhm_number("chunk-rows-max", 1, 1e9)},
+        {"lhm_delay", lhm_time("delay")},
+        {"lhm_max_load", lhm_text("max-load")},
+        {"lhm_critical_load", lhm_text("critical-load")},
+        {"lhm_throttle_query", lhm_text("throttle-query")},
+        {"lhm_throttle_http", lhm_text("throttle-http")},
+        {"lhm_throttle_file", lhm_text("throttle-file")},
+        {"lhm_throttle_interval", lhm_time("throttle-interval")},
+        {"lhm_max_write_cost", lhm_number("max-write-cost", 0, 1e6)},
+        {"lhm_data_check", lhm_time("data-check")},
+        {"lhm_conflict_patience", lhm_time("conflict-patience")},
+        {"lhm_kill_blockers", lhm_time("kill-blockers")},
+        {"lhm_kill_users", lhm_text("kill-users")},
         {"max_workers", integer<int>(&C::max_workers, 1, 1000)},
         {"max_running_per_host", integer<int>(&C::max_running_per_host, 1, 1000)},
         {"max_short_steps", integer<int>(&C::max_short_steps, 1, 1000)},

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,9 @@ struct Config {
     Millis retry_backoff_min{2'000};
     Millis retry_backoff_max{300'000};
     std::string engine = "pt-osc";
+    // lhm_* keys as they stand in the file, by the engine's own names ("chunk-time"): how the lhm
+    // engine copies.
+    std::map<std::string, std::string> lhm;
     int max_workers = 4;               // copies at a time
     int max_running_per_host = 1;      // copies at a time on one database host:port
     int max_short_steps = 8;           // prepare, rename and direct steps at a time

@@ -53,6 +53,7 @@ Json to_json(const Job& job) {
         {"pt_osc_defaults_file", job.pt_osc_defaults_file},
         {"pt_osc_path", job.pt_osc_path},
         {"pt_osc_flavour", job.pt_osc_flavour},
+        {"lhm_settings", job.lhm_settings},
         {"cache_dir", job.cache_dir},
         {"enable_trash", job.enable_trash},
         {"pending_drops_db", job.pending_drops_db},
@@ -116,6 +117,13 @@ Result<Job> parse_job(std::string_view text) {
     job.pt_osc_defaults_file = string_or(json, "pt_osc_defaults_file", "");
     job.pt_osc_path = string_or(json, "pt_osc_path", "");
     job.pt_osc_flavour = string_or(json, "pt_osc_flavour", "auto");
+    if (const auto settings = json.find("lhm_settings"); settings != json.end()) {
+        for (const auto& [name, value] : settings->items()) {
+            if (value.is_string()) {
+                job.lhm_settings[name] = value.get<std::string>();
+            }
+        }
+    }
     job.cache_dir = string_or(json, "cache_dir", "");
     job.enable_trash = bool_or(json, "enable_trash", job.enable_trash);
     job.pending_drops_db = string_or(json, "pending_drops_db", "");

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -21,7 +22,7 @@ struct Job {
     std::int64_t claim = 0;    // our running number of the claim; newer claims void older ones
     std::int64_t attempt = 0;  // unique in the journal; also the name of the attempt directory
     Step step = Step::kPrepare;
-    std::string engine = "pt-osc";  // pt-osc | direct (chosen by the supervisor)
+    std::string engine = "pt-osc";  // pt-osc | lhm | direct (chosen by the supervisor)
     std::string run_host;
 
     // Target. `database` is where the table lives after overrides.
@@ -42,8 +43,9 @@ struct Job {
     std::string pt_osc_defaults_file;
 
     std::string pt_osc_path;
-    std::string pt_osc_flavour = "auto";  // auto | stock | square
-    std::string cache_dir;                // what is known of installed tools; "" = nowhere
+    std::string pt_osc_flavour = "auto";              // auto | stock | square
+    std::map<std::string, std::string> lhm_settings;  // the configuration's lhm_* keys
+    std::string cache_dir;  // what is known of installed tools; "" = nowhere
     bool enable_trash = true;
     std::string pending_drops_db;  // "" = the migration's own database
     std::chrono::seconds ddl_timeout{3600};

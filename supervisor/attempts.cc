@@ -147,6 +147,7 @@ Result<Job> Attempts::job_of(const Entry& entry) {
     }
     job.pt_osc_path = config.pt_osc_path;
     job.pt_osc_flavour = config.pt_osc_flavour;
+    job.lhm_settings = config.lhm;
     job.enable_trash = config.enable_trash;
     job.pending_drops_db = config.pending_drops_db;
     job.ddl_timeout = std::chrono::duration_cast<std::chrono::seconds>(config.ddl_timeout);

@@ -114,7 +114,9 @@ void Courier::gather_reports(Entry& entry, Workers& workers) {
         }
     }
     if (now >= entry.progress_due && entry.progress.percent) {
-        const int percent = std::clamp(static_cast<int>(*entry.progress.percent), 0, 100);
+        // The API's column is of the copy; a verification comes after it.
+        const double shown = entry.progress.phase == "verify" ? 100 : *entry.progress.percent;
+        const int percent = std::clamp(static_cast<int>(shown), 0, 100);
         if (percent != entry.percent_told) {
             entry.progress_due = now + std::min(kProgressInterval, config.log_sync_interval);
             owe_progress(entry, percent);

@@ -265,6 +265,7 @@ int run_main(int argc, char** argv) {
         }
         fmt::print("configuration ok: api {}, run_host {}, state_dir {}\n", config->rest_api,
                    config->run_host, config->state_dir);
+        fmt::print("engine: {}\n", config->engine);
         const auto engine = describe_engine(*worker, *config);
         if (engine.ok()) {
             fmt::print("pt-osc: {} {}: {}\n", string_or(*engine, "path", "?"),

@@ -27,6 +27,8 @@ struct Context {
     std::optional<StateFile> state;
     // The table as the server knows it, without a database prefix; "" when nobody knows.
     std::string table;
+    // Of the copy: pt-osc, lhm; direct.
+    std::string engine;
 
     const std::string& db() const { return job.database; }
 };

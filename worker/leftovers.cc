@@ -6,6 +6,8 @@
 
 #include "common/ddl.h"
 #include "common/test_points.h"
+#include "worker/lhm/names.h"
+#include "worker/lhm_job/migration.h"
 #include "worker/lock_wait.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
@@ -131,8 +133,10 @@ std::vector<std::string> shadow_candidates(const Context& context) {
             add(state.mig_tbl);
         }
     }
+    // The lhm engine's are told by their marks, not by their names.
+    const std::string lhm_shadow = lhm::names_for(context.table).shadow;
     for (const History::Table& shadow : context.history.shadows) {
-        if (shadow.database == context.db()) {
+        if (shadow.database == context.db() && shadow.table != lhm_shadow) {
             add(shadow.table);
         }
     }
@@ -240,6 +244,7 @@ Status discard_table(Context& context, const std::string& table, std::string* tr
 }
 
 Status remove_ours(Context& context, bool trash) {
+    RETURN_IF_ERROR(remove_lhm(context, trash));
     const std::vector<std::string> shadows = shadow_candidates(context);
     if (!context.table.empty()) {
         ASSIGN_OR_RETURN(const auto triggers, our_triggers(context, context.table, shadows));

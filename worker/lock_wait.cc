@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "common/why.h"
 #include "worker/mysql/lock_holders.h"
 
@@ -11,13 +9,6 @@ namespace shift {
 namespace {
 
 constexpr std::chrono::seconds kLookEvery{2};
-constexpr std::size_t kHoldersTold = 5;
-
-Json to_json(const TableLockHolder& holder) {
-    return {{"thread", holder.thread_id},    {"user", holder.user},   {"host", holder.host},
-            {"statement", holder.statement}, {"for_s", holder.for_s}, {"idle", holder.is_idle},
-            {"certain", holder.is_certain}};
-}
 
 }  // namespace
 
@@ -47,14 +38,8 @@ void LockWait::look(std::chrono::seconds least) {
         return;
     }
     const TableLockHolder& first = holders->front();
-    const std::size_t others = holders->size() - 1;
-    text_ = fmt::format("table {}.{}: its lock is {}held by {}{}", context_.db(), table_,
-                        first.is_certain ? "" : "probably ", to_text(first),
-                        others == 0 ? "" : fmt::format(", and {} more", others));
-    evidence_ = {{"table", context_.db() + "." + table_}, {"holders", Json::array()}};
-    for (std::size_t i = 0; i < std::min(holders->size(), kHoldersTold); ++i) {
-        evidence_["holders"].push_back(to_json((*holders)[i]));
-    }
+    text_ = holders_text(context_.db(), table_, *holders);
+    evidence_ = holders_evidence(context_.db(), table_, *holders);
     // The seconds change with every look: what matters is who and what.
     const std::string who = fmt::format("{} {}", first.thread_id, first.statement);
     if (who != told_) {

@@ -47,6 +47,12 @@ std::string trash_name(std::string_view timestamp, std::string_view table) {
     return std::string(utf8_prefix(fmt::format("{}_{}", timestamp, table), kIdentifierBytesMax));
 }
 
+bool is_trash_name(std::string_view name, std::string_view table) {
+    const std::size_t digits = name.find_first_not_of("0123456789");
+    return digits != 0 && digits != std::string_view::npos &&
+           name == trash_name(name.substr(0, digits), table);
+}
+
 std::string scratch_name(MigrationId migration) {
     return fmt::format("_shift_{}_check", migration);
 }

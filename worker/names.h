@@ -21,6 +21,8 @@ bool is_original_shadow_name(std::string_view name, std::string_view table);
 std::vector<std::string> osc_trigger_names(std::string_view database, std::string_view table);
 // "<timestamp>_<table>", cut to 64 bytes on a character boundary.
 std::string trash_name(std::string_view timestamp, std::string_view table);
+// A name that trash_name() gives `table` at some time.
+bool is_trash_name(std::string_view name, std::string_view table);
 // "_shift_<id>_check": created and dropped again to try a CREATE.
 std::string scratch_name(MigrationId migration);
 

@@ -68,7 +68,7 @@ bool take_copy_state(StateFile& state, const std::optional<OscCopyState>& saved)
 }
 
 void save_state(Context& context, StateFile state) {
-    state.engine = context.job.engine;
+    state.engine = context.engine;
     state.migration = context.job.migration;
     state.claim = context.job.claim;
     state.saved_at = iso_time(context.clock.wall());

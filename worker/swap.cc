@@ -7,6 +7,8 @@
 #include "common/ddl.h"
 #include "worker/final_insert.h"
 #include "worker/leftovers.h"
+#include "worker/lhm/flavour.h"
+#include "worker/lhm_job/migration.h"
 #include "worker/lock_wait.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
@@ -49,7 +51,16 @@ std::string announced_old(const Context& context) {
     if (context.history.swap) {
         return context.history.swap->old;
     }
-    return context.state && context.state->step == "rename" ? context.state->old_tbl : "";
+    if (!context.state) {
+        return "";
+    }
+    const StateFile& state = *context.state;
+    if (context.engine != kLhmEngine) {
+        return state.step == "rename" ? state.old_tbl : "";
+    }
+    // Whoever can write the API's state file must not choose which table we drop.
+    const bool is_told = state.step == "rename" || state.step == "done";
+    return is_told && is_trash_name(state.old_tbl, context.table) ? state.old_tbl : "";
 }
 
 Status announce(Context& context, const std::string& shadow, const std::string& old) {
@@ -126,11 +137,13 @@ void report_end_stats(Context& context) {
 
 Result<SwapState> look_at_swap(Context& context) {
     SwapState state;
-    ASSIGN_OR_RETURN(state.shadow, find_shadow(context));
+    const bool is_lhm = context.engine == kLhmEngine;
+    ASSIGN_OR_RETURN(state.shadow, is_lhm ? find_lhm_shadow(context) : find_shadow(context));
     if (!state.shadow.empty()) {
         return state;
     }
-    ASSIGN_OR_RETURN(state.old, table_our_triggers_moved_with(context));
+    ASSIGN_OR_RETURN(state.old, is_lhm ? table_lhm_triggers_moved_with(context)
+                                       : table_our_triggers_moved_with(context));
     if (!state.old.empty()) {
         state.happened = true;
         return state;
@@ -206,6 +219,12 @@ Result<Verdict> finish_after_swap(Context& context, const SwapState& swap) {
         context.reporter.no_return("swap");
     }
     context.reporter.phase("clean-up");
+    if (context.engine == kLhmEngine) {
+        RETURN_IF_ERROR(finish_lhm_swap(context, swap.old));
+        // The final insert is a statement of people's.
+        ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
+        RETURN_IF_ERROR(lhm::restore_session(*locked));
+    }
     if (!swap.old.empty()) {
         RETURN_IF_ERROR(drop_old_triggers(context, swap.old));
         RETURN_IF_ERROR(discard_old(context, swap.old));

@@ -9,6 +9,7 @@
 #include "common/process_identity.h"
 #include "common/test_points.h"
 #include "worker/commands.h"
+#include "worker/lhm_job/migration.h"
 #include "worker/mysql/errors.h"
 #include "worker/state.h"
 #include "worker/steps/steps.h"
@@ -72,7 +73,13 @@ Verdict run_job(const Job& job, const AttemptFiles& files, Reporter& reporter, S
                     database,
                     fold_history(job.history),
                     std::move(state),
-                    std::move(table)};
+                    std::move(table),
+                    job.engine};
+    context.engine = engine_of_copy(context);
+    if (context.engine != job.engine && job.engine != "direct") {
+        reporter.remark(fmt::format("the copy was begun with the engine {} and is finished with it",
+                                    context.engine));
+    }
     Result<Verdict> verdict = run_step(context);
     return verdict.ok() ? std::move(verdict).value() : verdict_of_error(verdict.error(), job);
 }

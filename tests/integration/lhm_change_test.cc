@@ -279,6 +279,26 @@ TEST_F(LhmChange, InvisibleColumnsKeepTheirValues) {
     EXPECT_EQ(db_.rows("SELECT * FROM i")[0].size(), 3u);
 }
 
+// What a statement of people means in the server's time zone.
+TEST_F(LhmChange, ATimestampsDefaultIsReadInTheServersTimeZone) {
+    db_.execute("SET GLOBAL time_zone = '+05:00'");
+    Db people = server_.connect("app");
+    for (const char* table : {"t", "twin"}) {
+        people.execute("CREATE TABLE " + std::string(table) + " (id INT PRIMARY KEY)");
+        people.execute("INSERT INTO " + std::string(table) + " VALUES (1), (2)");
+    }
+    const std::string column = "ts TIMESTAMP NOT NULL DEFAULT '2020-01-01 00:00:00'";
+    const auto answer = lhm_.change("app.t", {"--add-column", column});
+    db_.execute("SET GLOBAL time_zone = 'SYSTEM'");
+    ASSERT_EQ(answer.code, 0) << answer.text;
+    people.execute("ALTER TABLE twin ADD COLUMN " + column);
+    people.execute("INSERT INTO t (id) VALUES (3)");
+    people.execute("INSERT INTO twin (id) VALUES (3)");
+    EXPECT_EQ(row_difference(people, "SELECT id, UNIX_TIMESTAMP(ts) FROM t ORDER BY id",
+                             "SELECT id, UNIX_TIMESTAMP(ts) FROM twin ORDER BY id"),
+              "");
+}
+
 TEST_F(LhmChange, CharacterSetsAndCollationsAreConverted) {
     db_.execute(
         "CREATE TABLE c (name VARCHAR(20) CHARACTER SET latin1 NOT NULL PRIMARY KEY, note TEXT "

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 
-#include "worker/lhm/blockers.h"
+#include "common/test_points.h"
 #include "worker/lhm/retry.h"
 #include "worker/lhm/statements.h"
+#include "worker/mysql/lock_holders.h"
 
 namespace shift::lhm {
 namespace {
@@ -69,6 +70,7 @@ Status Copier::copy(Hand& hand, const Range& range) {
                                                       rest.after, rest.up_to, rows));
             chunk.up_to = end ? std::move(end) : rest.up_to;
         }
+        crash_point("lhm-chunk");
         const auto begun = std::chrono::steady_clock::now();
         Result<Chunk> copied = Error{};
         const bool waits = rows <= kRowsToWaitFor;
@@ -83,6 +85,7 @@ Status Copier::copy(Hand& hand, const Range& range) {
             RETURN_IF_ERROR(after_failure(hand, copied.error(), tries, locks));
             continue;
         }
+        crash_point("lhm-chunk-copied");
         locks.succeeded();
         tally_.rows += copied->rows;
         ++tally_.chunks;
@@ -210,7 +213,7 @@ Status Copier::after_failure(Hand& hand, const Error& error, Tries& tries, LockT
     if (is_lock_trouble(error) && !options_.retry.count_lock_waits) {
         locks.failed();
         if (locks.in_a_row == kTellLocksAfter && hand.connection) {
-            tell_blockers(*hand.connection);
+            tell_holders(hand);
         }
         hand.stop.wait_for(lock_pause(locks.in_a_row));
         return Ok{};
@@ -218,12 +221,16 @@ Status Copier::after_failure(Hand& hand, const Error& error, Tries& tries, LockT
     return tries.again(error) ? Status(Ok{}) : Status(error);
 }
 
-void Copier::tell_blockers(Connection& connection) {
-    const auto blockers = open_transactions(connection, std::chrono::seconds(1));
-    listener_.remark(
-        "rows of a chunk are locked by others" +
-            (blockers.ok() && !blockers->empty() ? ": " + describe(*blockers) : std::string()),
-        LogLevel::kWarn);
+void Copier::tell_holders(Hand& hand) {
+    const auto holders = open_transactions(*hand.connection, std::chrono::seconds(1),
+                                           hand.sessions.database().own_threads());
+    std::string text;
+    if (holders.ok()) {
+        for (const TableLockHolder& holder : *holders) {
+            text += (text.empty() ? ": perhaps by " : ", ") + to_text(holder);
+        }
+    }
+    listener_.remark("rows of a chunk are locked by others" + text, LogLevel::kWarn);
 }
 
 Error Copier::with_row(Connection& connection, const Range& range, Error error) {

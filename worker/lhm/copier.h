@@ -69,7 +69,7 @@ class Copier {
     Status after_failure(Hand& hand, const Error& error, class Tries& tries, LockTrouble& locks);
     // `error` with the first row of the range that the new table refuses.
     Error with_row(Connection& connection, const Range& range, Error error);
-    void tell_blockers(Connection& connection);
+    void tell_holders(Hand& hand);
 
     const Plan& plan_;
     const Options& options_;

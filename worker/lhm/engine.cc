@@ -219,8 +219,10 @@ Result<std::optional<Ending>> Engine::go_on(const Checkpoint& from) {
     }
     RETURN_IF_ERROR(save());
     world_.listener.remark(
-        fmt::format("going on with the {} after {} rows (run {})", stage_name(checkpoint_.stage),
-                    checkpoint_.rows, checkpoint_.runs),
+        checkpoint_.stage < Stage::kReady
+            ? fmt::format("going on with the {} after {} rows (run {})",
+                          stage_name(checkpoint_.stage), checkpoint_.rows, checkpoint_.runs)
+            : fmt::format("the copy of {} rows is ready", checkpoint_.rows),
         LogLevel::kInfo);
     return std::optional<Ending>();
 }

@@ -76,4 +76,12 @@ Status prepare_session(Connection& connection) {
     return Ok{};
 }
 
+Status restore_session(Connection& connection) {
+    RETURN_IF_ERROR(connection.use_own_sql_mode());
+    // Source: MySQL 8.0 and MariaDB 10.11 manuals; the other name is unknown to each.
+    return connection.execute(
+        fmt::format("SET SESSION time_zone=DEFAULT, max_error_count=DEFAULT, {}=DEFAULT",
+                    connection.is_mariadb() ? "tx_isolation" : "transaction_isolation"));
+}
+
 }  // namespace shift::lhm

@@ -39,6 +39,8 @@ ServerFlavour parse_flavour(const std::string& version);  // VERSION(); pure
 // ambiguous once a year), READ COMMITTED (row locks only; REPEATABLE READ where the binary log is
 // written as statements, which READ COMMITTED forbids).
 Status prepare_session(Connection& connection);
+// Back to what the server gives every session, for statements of people.
+Status restore_session(Connection& connection);
 // Triggers keep the sql_mode of the session that made them, whatever the application's is.
 inline constexpr const char* kEngineSqlMode =
     "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION";

@@ -67,6 +67,9 @@ Result<Leftovers> find_leftovers(Connection& connection, const std::string& data
         const auto id = copy_id_in(*mark);
         left.control = id.has_value();
         left.copy_id = id.value_or("");
+        if (const auto parsed = parse_control_mark(*mark)) {
+            left.owner = parsed->owner;
+        }
         if (!id) {
             left.foreign.push_back("table " + names.control);
         }

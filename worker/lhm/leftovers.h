@@ -16,6 +16,7 @@ namespace shift::lhm {
 
 struct Leftovers {
     std::string copy_id;  // of the control table's mark; "" = there is none
+    std::string owner;    // likewise
     bool shadow = false;
     bool control = false;
     bool placeholder = false;

@@ -70,6 +70,7 @@ struct SwapOptions {
     std::chrono::milliseconds pause_min{500};
     std::chrono::milliseconds pause_max{10'000};
     KillRule kill;
+    std::string archive;  // the original's name after the swap; "" = lhma_<time>_<table>
     std::chrono::seconds rollback_window{0};  // > 0: the archive is kept in step
 };
 

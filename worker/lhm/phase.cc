@@ -289,6 +289,7 @@ void Phase::report(const Throttle& throttle, bool final) {
             static_cast<double>(progress.rows_total - progress.rows) / progress.rows_per_s);
     }
     progress.throttle = throttle.reason();
+    progress.throttle_code = throttle.code();
     engine_.world_.listener.progress(progress);
 }
 

@@ -79,9 +79,9 @@ std::string throttle_text(const Options& options) {
 }
 
 std::string swap_text(const Plan& plan, const Options& options) {
-    std::string text =
-        fmt::format("{} to lhma_<time>_{}, lock waits of 1 s",
-                    options.swap.locked ? "under LOCK TABLES" : "atomic RENAME", plan.table);
+    std::string text = fmt::format(
+        "{}{}, lock waits of 1 s", options.swap.locked ? "under LOCK TABLES" : "atomic RENAME",
+        options.swap.archive.empty() ? " to lhma_<time>_" + plan.table : "");
     if (options.swap.rollback_window.count() > 0) {
         text += fmt::format(", then {} s in which it can be reverted",
                             options.swap.rollback_window.count());

@@ -5,9 +5,10 @@
 #include <utility>
 
 #include "common/ddl.h"
-#include "worker/lhm/blockers.h"
+#include "common/test_points.h"
 #include "worker/lhm/leftovers.h"
 #include "worker/mysql/errors.h"
+#include "worker/mysql/lock_holders.h"
 
 namespace shift::lhm {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 // Statements of people run as they would on the table itself.
 Status run_statement(Connection& locked, const std::string& sql, std::string& words) {
     RETURN_IF_ERROR(locked.use_server_sql_mode());
+    RETURN_IF_ERROR(locked.execute("SET SESSION time_zone=DEFAULT"));
     // An empty table is copied in no time, and nothing of an instant change stays in its metadata.
     (void)locked.execute("SET SESSION alter_algorithm='COPY'").ok();  // MariaDB 10.3 to 11.4
     Status status = locked.execute(sql);
@@ -27,18 +29,6 @@ Status run_statement(Connection& locked, const std::string& sql, std::string& wo
     return status;
 }
 
-void tell_who_holds(Workshop& workshop, const Error& error, const std::string& database,
-                    const std::string& table) {
-    std::string who;
-    if (auto look = workshop.database.look(); look.ok()) {
-        const auto blockers = table_blockers(**look, database, table);
-        who = blockers.ok() ? describe(*blockers) : "";
-    }
-    workshop.listener.remark(
-        fmt::format("waiting: {}{}{}", error.message, who.empty() ? "" : "; held by ", who),
-        LogLevel::kWarn);
-}
-
 Status announce(Workshop& workshop, const char* what, const std::string& database,
                 const std::string& table) {
     return workshop.listener.intent(what, {{"db", database}, {"table", table}});
@@ -46,23 +36,47 @@ Status announce(Workshop& workshop, const char* what, const std::string& databas
 
 }  // namespace
 
+std::string tell_who_holds(Workshop& workshop, const Error& error, const std::string& database,
+                           const std::string& table) {
+    std::string text;
+    Json evidence = Json::object();
+    if (auto look = workshop.database.look(); look.ok()) {
+        const auto holders =
+            table_lock_holders(**look, database, table, workshop.database.own_threads());
+        if (holders.ok()) {
+            text = holders_text(database, table, *holders);
+            evidence = holders_evidence(database, table, *holders);
+        }
+    }
+    if (text.empty()) {
+        text = fmt::format("table {}.{}: {}", database, table, error.message);
+    }
+    workshop.listener.waits_for_lock(text, evidence);
+    return text;
+}
+
 Status execute_patiently(Workshop& workshop, const std::string& sql, const std::string& database,
                          const std::string& table) {
     bool told = false;
-    return patiently(
+    const Status ended = patiently(
         workshop.stop, [&] { return workshop.stop.is_urgent(); },
         [&]() -> Status {
             ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
             Status status = locked->execute(sql);
             if (!status.ok() && is_lock_wait(status.error()) && !std::exchange(told, true)) {
-                tell_who_holds(workshop, status.error(), database, table);
+                (void)tell_who_holds(workshop, status.error(), database, table);
             }
             return status;
         });
+    if (told) {
+        workshop.listener.goes_on();
+    }
+    return ended;
 }
 
 Result<std::optional<Refusal>> make_shadow(Workshop& workshop, Plan& plan, const Options& options) {
     ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
+    crash_point("lhm-shadow");
     RETURN_IF_ERROR(announce(workshop, "control", plan.database, plan.names.control));
     RETURN_IF_ERROR(locked->execute(control_table_statement(
         plan.database, plan.names.control,
@@ -88,6 +102,7 @@ Result<std::optional<Refusal>> make_shadow(Workshop& workshop, Plan& plan, const
         return std::optional(Refusal{
             "statement", fmt::format("the change does not work: {}: {}", statement.sql, words)});
     }
+    crash_point("lhm-shadow-made");
     return std::optional<Refusal>();
 }
 
@@ -134,10 +149,12 @@ Status make_triggers(Workshop& workshop, const TriggerSpec& spec) {
                      {"names", {spec.on_delete, spec.on_update, spec.on_insert}}}));
     ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
     RETURN_IF_ERROR(prepare_session(*locked));
+    crash_point("lhm-triggers");
     for (const TriggerText& text : trigger_texts(spec)) {
         RETURN_IF_ERROR(
             execute_patiently(workshop, create_statement(spec, text), spec.database, spec.table));
     }
+    crash_point("lhm-triggers-made");
     return Ok{};
 }
 

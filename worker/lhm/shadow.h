@@ -26,6 +26,11 @@ struct Workshop {
 Status execute_patiently(Workshop& workshop, const std::string& sql, const std::string& database,
                          const std::string& table);
 
+// Tells (and gives back in words) who holds the lock that a statement of ours on `table` has just
+// not got.
+std::string tell_who_holds(Workshop& workshop, const Error& error, const std::string& database,
+                           const std::string& table);
+
 // The control table with the mark of plan.copy_id, then the empty shadow with the new shape.
 // Refused: a statement of the change does not work (the server's words).
 Result<std::optional<Refusal>> make_shadow(Workshop& workshop, Plan& plan, const Options& options);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "common/ddl.h"
+#include "common/test_points.h"
 #include "common/text.h"
 #include "worker/lhm/conflicts.h"
 #include "worker/lhm/engine.h"
@@ -90,7 +91,9 @@ Result<std::optional<Ending>> Engine::prepare_swap() {
     if (!checkpoint_.archive.empty() && has_way_back()) {
         RETURN_IF_ERROR(unmake_way_back(workshop_, plan_, checkpoint_.archive));
     }
-    checkpoint_.archive = archive_name(plan_.table, world_.clock.wall());
+    checkpoint_.archive = options_.swap.archive.empty()
+                              ? archive_name(plan_.table, world_.clock.wall())
+                              : options_.swap.archive;
     checkpoint_.stage = Stage::kSwap;
     if (has_way_back()) {
         const auto back = reverse_plan(plan_, checkpoint_.archive);
@@ -140,6 +143,7 @@ Status Engine::settle_late_conflicts() {
 Result<Ending> Engine::after_swap() {
     world_.listener.phase("clean-up");
     RETURN_IF_ERROR(settle_late_conflicts());
+    crash_point("lhm-clean-up");
     RETURN_IF_ERROR(remove_triggers(workshop_, plan_.database, plan_.names.triggers()));
     if (has_way_back()) {
         // The stand-in, which got the old triggers' writes until now.
@@ -155,6 +159,7 @@ Result<Ending> Engine::after_swap() {
                       "swapped; it can be taken back until " + checkpoint_.window_ends};
     }
     RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.control));
+    crash_point("lhm-cleaned-up");
     checkpoint_.stage = Stage::kDone;
     RETURN_IF_ERROR(save());
     return Ending{};

@@ -7,12 +7,13 @@
 #include <future>
 
 #include "common/ddl.h"
-#include "worker/lhm/blockers.h"
+#include "common/test_points.h"
 #include "worker/lhm/conflicts.h"
 #include "worker/lhm/proof.h"
 #include "worker/lhm/retry.h"
 #include "worker/mysql/errors.h"
 #include "worker/mysql/inspect.h"
+#include "worker/mysql/lock_holders.h"
 
 // Happy path: RENAME, done. Trouble: the lock is not free - say who is in the way, pause, again;
 // the connection breaks - the old session's end frees the database lock, so once we hold it again
@@ -26,13 +27,13 @@ constexpr std::chrono::seconds kLockedTimeout{30};
 constexpr std::chrono::milliseconds kQueueMax{900};
 constexpr std::chrono::milliseconds kQueuePoll{5};
 
-bool is_kill_wanted(const KillRule& rule, const Blocker& blocker) {
-    if (rule.age_min.count() == 0 || blocker.age_s < rule.age_min.count() || !blocker.is_certain) {
+bool is_kill_wanted(const KillRule& rule, const TableLockHolder& holder) {
+    if (rule.age_min.count() == 0 || holder.for_s < rule.age_min.count() || !holder.is_certain) {
         return false;
     }
     return rule.users.empty()
-               ? blocker.user != "system user" && blocker.user != "event_scheduler"
-               : std::find(rule.users.begin(), rule.users.end(), blocker.user) != rule.users.end();
+               ? holder.user != "system user" && holder.user != "event_scheduler"
+               : std::find(rule.users.begin(), rule.users.end(), holder.user) != rule.users.end();
 }
 
 }  // namespace
@@ -90,31 +91,32 @@ Result<std::optional<Ending>> Switcher::last_look(Connection& connection) {
     return std::optional<Ending>();
 }
 
-void Switcher::tell_blockers(const Error& error) {
-    std::string who;
-    if (auto look = workshop_.database.look(); look.ok()) {
-        const auto blockers = table_blockers(**look, plan_.database, plan_.table);
-        if (blockers.ok()) {
-            who = describe(*blockers);
-            for (const Blocker& blocker : *blockers) {
-                if (is_kill_wanted(options_.swap.kill, blocker)) {
-                    workshop_.listener.remark(
-                        fmt::format("killing thread {} ({}@{}), in the way for {} s",
-                                    blocker.thread_id, blocker.user, blocker.host, blocker.age_s),
-                        LogLevel::kWarn);
-                    (void)workshop_.database.kill_thread(blocker.thread_id, true).ok();
-                }
-            }
+void Switcher::kill_holders() {
+    if (options_.swap.kill.age_min.count() == 0) {
+        return;
+    }
+    auto look = workshop_.database.look();
+    if (!look.ok()) {
+        return;
+    }
+    const auto holders =
+        table_lock_holders(**look, plan_.database, plan_.table, workshop_.database.own_threads());
+    if (!holders.ok()) {
+        return;
+    }
+    for (const TableLockHolder& holder : *holders) {
+        if (is_kill_wanted(options_.swap.kill, holder)) {
+            workshop_.listener.remark("killing " + to_text(holder), LogLevel::kWarn);
+            (void)workshop_.database.kill_thread(holder.thread_id, true).ok();
         }
     }
-    workshop_.listener.remark(
-        fmt::format("the swap waits: {}{}{}", error.message, who.empty() ? "" : "; held by ", who),
-        LogLevel::kWarn);
 }
 
 Status Switcher::rename(const std::string& archive, bool& happened) {
     ASSIGN_OR_RETURN(Connection * locked, workshop_.database.locked());
+    crash_point("lhm-swap");
     Status status = locked->execute(rename_statement(archive));
+    crash_point("lhm-swapped");
     happened = status.ok();
     return status;
 }
@@ -177,6 +179,16 @@ Result<std::optional<Ending>> Switcher::try_locked(const std::string& archive, b
 }
 
 Result<std::optional<Ending>> Switcher::swap(const std::string& archive) {
+    bool has_waited = false;
+    auto ended = try_until_deadline(archive, has_waited);
+    if (has_waited) {
+        workshop_.listener.goes_on();
+    }
+    return ended;
+}
+
+Result<std::optional<Ending>> Switcher::try_until_deadline(const std::string& archive,
+                                                           bool& has_waited) {
     const bool holds = options_.swap.locked || may_conflict();
     const SteadyTime deadline = clock_.now() + options_.swap.patience;
     auto pause = options_.swap.pause_min;
@@ -215,12 +227,14 @@ Result<std::optional<Ending>> Switcher::swap(const std::string& archive) {
             return error.within("swap");
         }
         const bool used_up = options_.retry.count_lock_waits && tries >= options_.retry.tries;
-        tell_blockers(error);
+        const std::string who = tell_who_holds(workshop_, error, plan_.database, plan_.table);
+        has_waited = true;
+        kill_holders();
         if (clock_.now() >= deadline || used_up) {
-            return Error{
-                Errc::kUnavailable,
-                fmt::format("the swap did not get its lock in {} tries: {}", tries, error.message),
-                1205};
+            return Error{Errc::kUnavailable,
+                         fmt::format("the swap did not get its lock in {} tries: {}; {}", tries,
+                                     error.message, who),
+                         1205};
         }
         workshop_.stop.wait_for(pause);
         pause = std::min(pause * 2, options_.swap.pause_max);

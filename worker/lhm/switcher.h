@@ -46,7 +46,8 @@ class Switcher {
     Result<std::optional<Ending>> try_locked(const std::string& archive, bool& happened);
     Status rename(const std::string& archive, bool& happened);
     bool may_conflict() const;
-    void tell_blockers(const Error& error);
+    void kill_holders();
+    Result<std::optional<Ending>> try_until_deadline(const std::string& archive, bool& has_waited);
 
     Workshop& workshop_;
     Sessions& sessions_;

@@ -68,9 +68,8 @@ Throttle::~Throttle() {
 
 void Throttle::run() {
     for (;;) {
-        look();
+        const bool is_early = look();
         std::unique_lock lock(mutex_);
-        const bool is_early = lag_ && !lag_->has_asked();
         if (changed_.wait_for(lock, is_early ? kPoll : options_.interval,
                               [this] { return is_stopping_; })) {
             return;
@@ -78,19 +77,28 @@ void Throttle::run() {
     }
 }
 
-void Throttle::look() {
+bool Throttle::look() {
     std::string reasons;
+    std::string code;
+    const auto take = [&](const char* kind, const std::string& reason) {
+        if (!reason.empty() && code.empty()) {
+            code = kind;
+        }
+        add(reasons, reason);
+    };
+    const bool is_early = lag_ && !lag_->has_asked();
     if (lag_) {
-        add(reasons, lag_->has_asked() ? lag_->held_because() : "the replicas are looked for");
+        take("replica-lag", is_early ? "the replicas are looked for" : lag_->held_because());
     }
-    add(reasons, look_at_server());
+    take("load", look_at_server());
     if (!options_.http.empty()) {
-        add(reasons, ask_url());
+        take("paused", ask_url());
     }
     if (!options_.file.empty() && path_exists(options_.file)) {
-        add(reasons, options_.file + " exists");
+        take("paused", options_.file + " exists");
     }
-    publish(std::move(reasons));
+    publish(std::move(reasons), std::move(code), is_early);
+    return is_early;
 }
 
 std::string Throttle::look_at_server() {
@@ -177,18 +185,18 @@ std::string Throttle::ask_url() const {
     return answer->status == 200 ? "" : fmt::format("{} answers {}", options_.http, answer->status);
 }
 
-void Throttle::publish(std::string reason) {
+void Throttle::publish(std::string reason, std::string code, bool is_early) {
     const auto now = std::chrono::steady_clock::now();
     bool tells = false;
     {
         const std::lock_guard lock(mutex_);
-        const bool is_early = lag_ && !lag_->has_asked();
         tells = !reason.empty() && !is_early && (told_reason_.empty() || now - told_ >= kTellEvery);
         if (tells) {
             told_ = now;
             told_reason_ = reason;
         }
         reason_ = reason;
+        code_ = std::move(code);
         has_looked_ = true;
     }
     changed_.notify_all();
@@ -213,6 +221,11 @@ void Throttle::rest(StopRequest& stop) {
 std::string Throttle::reason() const {
     const std::lock_guard lock(mutex_);
     return reason_;
+}
+
+std::string Throttle::code() const {
+    const std::lock_guard lock(mutex_);
+    return code_;
 }
 
 std::optional<std::string> Throttle::critical() const {

@@ -35,18 +35,19 @@ class Throttle {
     // After a chunk: the fixed pause.
     void rest(StopRequest& stop);
     std::string reason() const;  // "" = none
+    std::string code() const;    // of the first reason: replica-lag load paused
     // A critical load was seen: the migration is to stop, with everything kept.
     std::optional<std::string> critical() const;
 
   private:
     void run();
-    void look();
+    bool look();  // true: the replicas have not been asked yet
     std::string look_at_server();
     Result<std::string> ask(Connection& connection);
     Result<std::optional<double>> status_value(Connection& connection, const std::string& name);
     Result<std::string> ask_limits(Connection& connection);
     std::string ask_url() const;
-    void publish(std::string reason);
+    void publish(std::string reason, std::string code, bool is_early);
 
     const ThrottleOptions& options_;
     Sessions& sessions_;
@@ -57,6 +58,7 @@ class Throttle {
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable changed_;
     std::string reason_;
+    std::string code_;
     std::optional<std::string> critical_;
     bool has_looked_ = false;
     bool is_stopping_ = false;

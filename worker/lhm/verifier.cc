@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/test_points.h"
 #include "worker/lhm/conflicts.h"
 #include "worker/lhm/retry.h"
 #include "worker/lhm/statements.h"
@@ -63,6 +64,7 @@ Status Verifier::verify(Hand& hand, const Range& range) {
             status = std::move(session).error();
         }
         if (status.ok()) {
+            crash_point("lhm-verified");
             hand.ledger.finish(range);
             hand.throttle.rest(hand.stop);
             return status;

@@ -141,6 +141,11 @@ std::string Database::user() const {
     return user_;
 }
 
+std::vector<std::uint64_t> Database::own_threads() const {
+    const std::lock_guard lock(mutex_);
+    return own_threads_;
+}
+
 bool Database::is_own_thread(std::uint64_t thread_id) const {
     const std::lock_guard lock(mutex_);
     return std::find(own_threads_.begin(), own_threads_.end(), thread_id) != own_threads_.end();

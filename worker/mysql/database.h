@@ -64,7 +64,7 @@ class Database {
     ServerIdentity server() const;
     std::string user() const;
     bool is_own_thread(std::uint64_t thread_id) const;
-    const std::vector<std::uint64_t>& own_threads() const { return own_threads_; }
+    std::vector<std::uint64_t> own_threads() const;
 
   private:
     Result<Connection> open_session(const std::string& role, const ConnectOptions& options);

@@ -11,6 +11,10 @@ namespace shift {
 namespace {
 
 constexpr std::size_t kStatementBytesMax = 120;
+constexpr std::size_t kHoldersTold = 5;
+// INNODB_TRX tells the machine's local time, whatever the session's time zone.
+constexpr const char* kTransactionAge =
+    "TIMESTAMPDIFF(SECOND, x.trx_started, CONVERT_TZ(NOW(), @@session.time_zone, 'SYSTEM'))";
 
 std::string number_list(const std::vector<std::uint64_t>& numbers) {
     return numbers.empty() ? "0" : fmt::format("{}", fmt::join(numbers, ","));
@@ -84,10 +88,11 @@ std::string last_statement(Connection& connection, std::uint64_t thread_id) {
 // Columns: thread, user, host, command, seconds of the statement, statement, seconds of the
 // transaction (NULL without one).
 std::string sessions_query(const std::string& condition) {
-    return "SELECT p.ID, p.USER, p.HOST, p.COMMAND, p.TIME, p.INFO, "
-           "TIMESTAMPDIFF(SECOND, x.trx_started, NOW()) FROM information_schema.PROCESSLIST p "
-           "LEFT JOIN information_schema.INNODB_TRX x ON x.trx_mysql_thread_id=p.ID WHERE " +
-           condition;
+    return fmt::format(
+        "SELECT p.ID, p.USER, p.HOST, p.COMMAND, p.TIME, p.INFO, {} "
+        "FROM information_schema.PROCESSLIST p "
+        "LEFT JOIN information_schema.INNODB_TRX x ON x.trx_mysql_thread_id=p.ID WHERE {}",
+        kTransactionAge, condition);
 }
 
 TableLockHolder holder_of(const Row& row, bool is_certain) {
@@ -111,7 +116,9 @@ Result<std::vector<TableLockHolder>> table_lock_holders(Connection& connection,
     const auto listed = listed_holders(connection, database, table);
     const std::string condition =
         listed ? fmt::format("p.ID IN ({})", number_list(*listed))
-               : std::string("(p.INFO IS NOT NULL OR x.trx_started IS NOT NULL)");
+               : std::string(
+                     "(p.INFO IS NOT NULL OR x.trx_started IS NOT NULL) AND "
+                     "COALESCE(p.STATE,'')<>'Waiting for table metadata lock'");
     ASSIGN_OR_RETURN(
         const auto rows,
         connection.query(sessions_query(fmt::format("{} AND p.ID NOT IN ({},{})", condition,
@@ -131,6 +138,56 @@ Result<std::vector<TableLockHolder>> table_lock_holders(Connection& connection,
     std::stable_sort(holders.begin(), holders.end(),
                      [](const auto& a, const auto& b) { return a.for_s > b.for_s; });
     return holders;
+}
+
+Result<std::vector<TableLockHolder>> open_transactions(Connection& connection,
+                                                       std::chrono::seconds age_min,
+                                                       const std::vector<std::uint64_t>& own) {
+    ASSIGN_OR_RETURN(
+        const auto rows,
+        connection.query(sessions_query(fmt::format(
+            "{} >= {} AND p.ID NOT IN ({},{}) ORDER BY x.trx_started LIMIT {}", kTransactionAge,
+            age_min.count(), number_list(own), connection.thread_id(), kHoldersTold))));
+    std::vector<TableLockHolder> holders;
+    for (const Row& row : rows) {
+        TableLockHolder holder = holder_of(row, false);
+        if (holder.statement.empty()) {
+            holder.statement = last_statement(connection, holder.thread_id);
+        }
+        holder.statement = masked_statement(holder.statement, kStatementBytesMax);
+        holders.push_back(std::move(holder));
+    }
+    return holders;
+}
+
+std::string holders_text(const std::string& database, const std::string& table,
+                         const std::vector<TableLockHolder>& holders) {
+    if (holders.empty()) {
+        return "";
+    }
+    const std::size_t others = holders.size() - 1;
+    return fmt::format("table {}.{}: its lock is {}held by {}{}", database, table,
+                       holders.front().is_certain ? "" : "probably ", to_text(holders.front()),
+                       others == 0 ? "" : fmt::format(", and {} more", others));
+}
+
+Json holders_evidence(const std::string& database, const std::string& table,
+                      const std::vector<TableLockHolder>& holders) {
+    if (holders.empty()) {
+        return Json::object();
+    }
+    Json evidence = {{"table", database + "." + table}, {"holders", Json::array()}};
+    for (std::size_t i = 0; i < std::min(holders.size(), kHoldersTold); ++i) {
+        const TableLockHolder& holder = holders[i];
+        evidence["holders"].push_back({{"thread", holder.thread_id},
+                                       {"user", holder.user},
+                                       {"host", holder.host},
+                                       {"statement", holder.statement},
+                                       {"for_s", holder.for_s},
+                                       {"idle", holder.is_idle},
+                                       {"certain", holder.is_certain}});
+    }
+    return evidence;
 }
 
 std::string to_text(const TableLockHolder& holder) {

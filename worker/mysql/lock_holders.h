@@ -1,10 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/json.h"
 #include "common/result.h"
 #include "worker/mysql/connection.h"
 
@@ -30,6 +32,19 @@ Result<std::vector<TableLockHolder>> table_lock_holders(Connection& connection,
                                                         const std::string& database,
                                                         const std::string& table,
                                                         const std::vector<std::uint64_t>& own);
+
+// Open transactions of `age_min` or older, longest first, without the sessions in `own`: who may
+// hold the locks of rows. Empty when our user may not see them (PROCESS).
+Result<std::vector<TableLockHolder>> open_transactions(Connection& connection,
+                                                       std::chrono::seconds age_min,
+                                                       const std::vector<std::uint64_t>& own);
+
+// "table app.t: its lock is held by thread 12 ..., and 2 more"; "" when there are none.
+std::string holders_text(const std::string& database, const std::string& table,
+                         const std::vector<TableLockHolder>& holders);
+// The same for programs: {"table","holders":[..]}, a few of them; {} when there are none.
+Json holders_evidence(const std::string& database, const std::string& table,
+                      const std::vector<TableLockHolder>& holders);
 
 // "thread 12 (app@10.0.0.5), idle in a transaction for 312 s, last statement: SELECT ..."
 std::string to_text(const TableLockHolder& holder);

@@ -8,10 +8,6 @@
 namespace shift {
 namespace {
 
-// Every second while people watch it begin; a copy of a week must not write a line for each.
-constexpr std::chrono::seconds kProgressEvery{1};
-constexpr std::chrono::seconds kProgressEveryLater{5};
-constexpr std::chrono::minutes kProgressLater{2};
 constexpr std::chrono::seconds kStateEvery{2};
 // Creating three triggers takes moments, unless somebody holds the table's lock.
 constexpr std::chrono::seconds kTriggersLate{5};
@@ -26,7 +22,8 @@ CopyWatch::CopyWatch(Context& context, const OscPlan& plan, StateFile state,
       plan_(plan),
       state_(std::move(state)),
       progress_(context.clock.now(), rows_estimate),
-      begun_(context.clock.now()) {}
+      begun_(context.clock.now()),
+      pace_(begun_) {}
 
 void CopyWatch::on_line(const OscLine& line) {
     progress_.add(line, context_.clock.now());
@@ -49,9 +46,7 @@ void CopyWatch::on_line(const OscLine& line) {
 Status CopyWatch::on_tick() {
     RETURN_IF_ERROR(context_.database.keep_alive());
     const SteadyTime now = context_.clock.now();
-    const auto every = now - begun_ < kProgressLater ? kProgressEvery : kProgressEveryLater;
-    if (is_copying_ && now - last_progress_ >= every) {
-        last_progress_ = now;
+    if (is_copying_ && pace_.is_due(now)) {
         look_at_tool_state(now);
         report(now);
     }

@@ -10,6 +10,7 @@
 #include "worker/osc/copy_progress.h"
 #include "worker/osc/copy_state.h"
 #include "worker/osc/osc_command.h"
+#include "worker/progress_pace.h"
 
 namespace shift {
 
@@ -49,7 +50,7 @@ class CopyWatch {
     std::string square_step_;
     CopyProgress progress_;
     SteadyTime begun_;
-    SteadyTime last_progress_{};
+    ProgressPace pace_;
     SteadyTime last_state_{};
     std::optional<LockWait> lock_wait_;  // while the triggers are not there yet
     bool is_copying_ = false;

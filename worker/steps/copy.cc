@@ -6,6 +6,7 @@
 #include "common/file.h"
 #include "common/text.h"
 #include "worker/leftovers.h"
+#include "worker/lhm_job/migration.h"
 #include "worker/mysql/alter_words.h"
 #include "worker/mysql/errors.h"
 #include "worker/mysql/replica_lag.h"
@@ -416,6 +417,9 @@ Result<Verdict> run_copy(Context& context) {
         RETURN_IF_ERROR(remove_ours(context, false));
         return failed("no_table",
                       fmt::format("table {}.{} does not exist", context.db(), context.table));
+    }
+    if (context.engine == kLhmEngine) {
+        return copy_by_lhm(context);
     }
     ASSIGN_OR_RETURN(const OscPlan plan, make_osc_plan(context));
     ASSIGN_OR_RETURN(const CopyStart start, plan_copy_start(context, plan));

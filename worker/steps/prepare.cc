@@ -2,6 +2,7 @@
 
 #include "common/ddl.h"
 #include "worker/leftovers.h"
+#include "worker/lhm_job/migration.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
 #include "worker/osc/osc_outcome.h"
@@ -86,6 +87,22 @@ Result<Verdict> dry_run(Context& context) {
     return judge_dry_run_verdict(context, plan, run);
 }
 
+Result<Verdict> prepare_by_osc(Context& context, const TableFacts& facts) {
+    ASSIGN_OR_RETURN(auto refused, check_duplicates(context));
+    if (refused) {
+        return *refused;
+    }
+    ASSIGN_OR_RETURN(refused, preflight_copy(context, facts));
+    if (refused) {
+        return *refused;
+    }
+    ASSIGN_OR_RETURN(refused, check_rights(context));
+    if (refused) {
+        return *refused;
+    }
+    return dry_run(context);
+}
+
 Result<Verdict> prepare_alter(Context& context) {
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
     ASSIGN_OR_RETURN(const auto facts, table_facts(*look, context.db(), context.table));
@@ -103,21 +120,13 @@ Result<Verdict> prepare_alter(Context& context) {
         report_stats(context, "start", *facts);
         return prepared();
     }
-    for (const auto check : {check_trash_database, check_duplicates}) {
-        ASSIGN_OR_RETURN(auto refused, check(context));
-        if (refused) {
-            return *refused;
-        }
-    }
-    ASSIGN_OR_RETURN(auto refused, preflight_copy(context, *facts));
+    ASSIGN_OR_RETURN(auto refused, check_trash_database(context));
     if (refused) {
         return *refused;
     }
-    ASSIGN_OR_RETURN(refused, check_rights(context));
-    if (refused) {
-        return *refused;
-    }
-    ASSIGN_OR_RETURN(Verdict verdict, dry_run(context));
+    ASSIGN_OR_RETURN(Verdict verdict, context.engine == kLhmEngine
+                                          ? prepare_by_lhm(context)
+                                          : prepare_by_osc(context, *facts));
     if (verdict.outcome == Outcome::kPrepared) {
         report_stats(context, "start", *facts);
     }

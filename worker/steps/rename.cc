@@ -3,6 +3,7 @@
 #include "common/ddl.h"
 #include "common/text.h"
 #include "worker/leftovers.h"
+#include "worker/lhm_job/migration.h"
 #include "worker/mysql/alter_words.h"
 #include "worker/mysql/errors.h"
 #include "worker/names.h"
@@ -21,13 +22,6 @@ namespace {
 constexpr std::size_t kTriggerCount = 3;
 constexpr std::chrono::hours kCountTimeout{24};
 constexpr std::chrono::hours kAnalyzeTimeout{1};
-
-Result<Verdict> give_up(Context& context, const std::string& reason, const std::string& message) {
-    RETURN_IF_ERROR(remove_ours(context, context.job.enable_trash));
-    return failed(reason, message +
-                              "; the original table is untouched, our triggers and the new "
-                              "table were removed");
-}
 
 // Somebody's word that the copy reached its end.
 bool is_known_copied(const Context& context) {
@@ -55,10 +49,11 @@ Result<std::optional<Verdict>> compare_counts(Context& context, const std::strin
     if (counts.original == counts.shadow) {
         return std::optional<Verdict>();
     }
-    ASSIGN_OR_RETURN(Verdict verdict,
-                     give_up(context, "rows_missing",
-                             fmt::format("the new table has {} rows, the original {}: not swapped",
-                                         counts.shadow, counts.original)));
+    ASSIGN_OR_RETURN(
+        Verdict verdict,
+        give_up_copy(context, "rows_missing",
+                     fmt::format("the new table has {} rows, the original {}: not swapped",
+                                 counts.shadow, counts.original)));
     return std::optional(std::move(verdict));
 }
 
@@ -81,8 +76,8 @@ Result<std::optional<Verdict>> compare_with_copy(Context& context, const std::st
     if (why.empty()) {
         return std::optional<Verdict>();
     }
-    ASSIGN_OR_RETURN(Verdict verdict,
-                     give_up(context, "moved_since_copy", why + " (since the copy): not swapped"));
+    ASSIGN_OR_RETURN(Verdict verdict, give_up_copy(context, "moved_since_copy",
+                                                   why + " (since the copy): not swapped"));
     return std::optional(std::move(verdict));
 }
 
@@ -91,10 +86,11 @@ Result<std::optional<Verdict>> verify(Context& context, const std::string& shado
     if (triggers.size() != kTriggerCount) {
         ASSIGN_OR_RETURN(
             Verdict verdict,
-            give_up(context, "triggers_missing",
-                    fmt::format("{} of the {} triggers that keep the new table in step are there, "
-                                "so rows may differ: not swapped",
-                                triggers.size(), kTriggerCount)));
+            give_up_copy(
+                context, "triggers_missing",
+                fmt::format("{} of the {} triggers that keep the new table in step are there, "
+                            "so rows may differ: not swapped",
+                            triggers.size(), kTriggerCount)));
         return std::optional(std::move(verdict));
     }
     ASSIGN_OR_RETURN(auto changed, compare_with_copy(context, shadow));
@@ -120,6 +116,14 @@ Status analyze(Context& context, const std::string& shadow) {
 
 }  // namespace
 
+Result<Verdict> give_up_copy(Context& context, const std::string& reason,
+                             const std::string& message) {
+    RETURN_IF_ERROR(remove_ours(context, context.job.enable_trash));
+    return failed(reason, message +
+                              "; the original table is untouched, our triggers and the new "
+                              "table were removed");
+}
+
 Result<Verdict> run_rename(Context& context) {
     context.reporter.phase("preflight");
     RETURN_IF_ERROR(context.database.open());
@@ -130,7 +134,10 @@ Result<Verdict> run_rename(Context& context) {
         return finish_after_swap(context, swap);
     }
     if (swap.shadow.empty()) {
-        return give_up(context, "shadow_missing", "the new table is not there: not swapped");
+        return give_up_copy(context, "shadow_missing", "the new table is not there: not swapped");
+    }
+    if (context.engine == kLhmEngine) {
+        return swap_by_lhm(context);
     }
     ASSIGN_OR_RETURN(auto wrong, verify(context, swap.shadow));
     if (wrong) {

@@ -18,6 +18,16 @@ Result<Verdict> run_rename(Context& context);   // status 5
 Result<Verdict> run_pause(Context& context);    // status 11
 Result<Verdict> run_cancel(Context& context);   // status 9
 
+// A copy that must not be swapped: everything of ours goes, and the migration fails.
+Result<Verdict> give_up_copy(Context& context, const std::string& reason,
+                             const std::string& message);
+
+// What of them is the lhm engine's. After open(), stop_old_statements() and, for the last two,
+// under the table's lock.
+Result<Verdict> prepare_by_lhm(Context& context);
+Result<Verdict> copy_by_lhm(Context& context);
+Result<Verdict> swap_by_lhm(Context& context);
+
 // Under the table's lock, for a step that would undo or hold what an earlier attempt began: when
 // the table was changed already, finishes everything after the change and says how that ended.
 Result<std::optional<Verdict>> finish_if_changed(Context& context);

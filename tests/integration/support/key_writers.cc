@@ -13,6 +13,21 @@ constexpr unsigned kDuplicateKey = 1062;
 constexpr unsigned kLockWaitTimeout = 1205;
 constexpr unsigned kDeadlock = 1213;
 
+// The expressions of a list of numbers and calls: commas in parentheses do not end them.
+std::vector<std::string> parts_of(const std::string& list) {
+    std::vector<std::string> parts(1);
+    int depth = 0;
+    for (const char c : list) {
+        depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+        if (c == ',' && depth == 0) {
+            parts.emplace_back();
+        } else {
+            parts.back() += c;
+        }
+    }
+    return parts;
+}
+
 }  // namespace
 
 const KeyKind kIntKey = {"Int", "id INT NOT NULL AUTO_INCREMENT PRIMARY KEY", "id", "%N%"};
@@ -82,8 +97,16 @@ std::string KeyWriter::row(std::uint64_t number) const {
 }
 
 std::string KeyWriter::is_row(std::uint64_t number) const {
-    return std::string("(") + kind_.columns + ") = (" + values_for(kind_, std::to_string(number)) +
-           ")";
+    // Column by column: of a comparison of rows the server makes a scan that locks the whole table.
+    const std::vector<std::string> columns = split(kind_.columns, ',');
+    const std::string all = values_for(kind_, std::to_string(number));
+    const std::vector<std::string> values =
+        columns.size() == 1 ? std::vector<std::string>{all} : parts_of(all);
+    std::string text;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        text += (i == 0 ? "" : " AND ") + columns[i] + " = " + values.at(i);
+    }
+    return text;
 }
 
 // "id = 5, ..." for a change of the key.

@@ -26,6 +26,12 @@ Change long_alter() {
             .final_insert = "INSERT INTO versions (v) VALUES (1)"};
 }
 
+Change lhm_alter() {
+    Change change = long_alter();
+    change.custom_options = {{"engine", "lhm"}};
+    return change;
+}
+
 // One run of a route.
 class Drive {
   public:
@@ -274,6 +280,12 @@ std::vector<Route> routes() {
          .rows = 60,
          .middle = Route::Middle::kPause},
         {.name = "Drain", .change = long_alter(), .rows = 60, .middle = Route::Middle::kDrain},
+        {.name = "LhmAlter", .change = lhm_alter(), .rows = 60},
+        {.name = "LhmCancel", .change = lhm_alter(), .rows = 60, .middle = Route::Middle::kCancel},
+        {.name = "LhmPauseAndResume",
+         .change = lhm_alter(),
+         .rows = 60,
+         .middle = Route::Middle::kPause},
         {.name = "EngineAlone",
          .change = long_alter(),
          .rows = 60,

@@ -22,6 +22,15 @@ MariadbServer& choose_server(const ScenarioOptions& options, std::unique_ptr<Mar
     return shared_server();
 }
 
+// The same for the engine lhm.
+std::map<std::string, std::string> lhm_small_steps(const TempDir& dir,
+                                                   const ScenarioOptions& options) {
+    return {{"lhm_stride", std::to_string(options.chunk_rows)},
+            {"lhm_delay", std::to_string(options.chunk_pause_s)},
+            {"lhm_throttle_file", dir / "gate"},
+            {"lhm_throttle_interval", "0.05"}};
+}
+
 const char* runtype_word(int runtype) {
     return runtype == 2 ? "short" : runtype == 4 ? "nocheckalter" : "long";
 }
@@ -42,6 +51,9 @@ Scenario::Scenario(const ScenarioOptions& options)
     if (options.chunk_rows > 0) {
         settings["pt_osc_path"] =
             small_step_pt_osc(dir_.path(), options.chunk_rows, options.chunk_pause_s);
+        for (const auto& [key, value] : lhm_small_steps(dir_, options)) {
+            settings.emplace(key, value);
+        }
     }
     supervisor_ = std::make_unique<SupervisorProcess>(dir_.path(), api_->url(), settings);
     if (options.start) {
@@ -220,7 +232,7 @@ void Scenario::await_idle(milliseconds deadline) {
 std::string Scenario::shadow_table(MigrationId id, const std::string& database) {
     const std::string prefix = "_" + std::to_string(id) + "_";
     for (const std::string& name : db_.tables(database)) {
-        if (name.rfind(prefix, 0) == 0) {
+        if (name.rfind(prefix, 0) == 0 || name.rfind("lhmn_", 0) == 0) {
             return name;
         }
     }

@@ -35,7 +35,7 @@ struct ScenarioOptions {
     MariadbOptions server = {};
     std::map<std::string, std::string> settings = {};  // supervisor configuration
     bool start = true;                                 // start the supervisor
-    int chunk_rows = 0;  // > 0: pt-osc copies in chunks of so many rows
+    int chunk_rows = 0;  // > 0: the engines copy in chunks of so many rows
     double chunk_pause_s = 0;
 };
 

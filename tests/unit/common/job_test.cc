@@ -27,6 +27,7 @@ Job example() {
     job.mysql_defaults_file = "/a.cnf";
     job.pt_osc_defaults_file = "/b.cnf";
     job.pt_osc_path = "/usr/bin/pt-online-schema-change";
+    job.lhm_settings = {{"chunk-time", "0.2"}};
     job.enable_trash = false;
     job.pending_drops_db = "_drops";
     job.ddl_timeout = std::chrono::seconds(77);

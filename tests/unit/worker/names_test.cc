@@ -48,5 +48,14 @@ TEST(Names, QualifiedNamesDoubleBackticks) {
     EXPECT_FALSE(is_plain_ascii("t\xc3\xa4"));
 }
 
+TEST(Names, ATrashNameIsKnownAgain) {
+    const std::string table(60, 't');
+    EXPECT_TRUE(is_trash_name("20261123181052123_orders", "orders"));
+    EXPECT_TRUE(is_trash_name(trash_name("20261123181052123", table), table));
+    for (const char* other : {"orders", "_orders", "20261123181052123_users", "2026orders", ""}) {
+        EXPECT_FALSE(is_trash_name(other, "orders")) << other;
+    }
+}
+
 }  // namespace
 }  // namespace shift

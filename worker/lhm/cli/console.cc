@@ -133,6 +133,15 @@ void Console::remark(const std::string& text, LogLevel level) {
     std::fflush(stdout);
 }
 
+void Console::waits_for_lock(const std::string& text, const Json& evidence) {
+    if (json_) {
+        const std::lock_guard lock(mutex_);
+        event("waiting", Json{{"text", text}, {"evidence", evidence}});
+        return;
+    }
+    remark("waiting: " + text, LogLevel::kWarn);
+}
+
 void Console::draw_bar(const Progress& progress) {
     const auto cells = static_cast<std::size_t>(progress.percent / 100 * kBarCells);
     std::string text = fmt::format(

@@ -24,6 +24,8 @@ class Console final : public Listener {
     void no_return(const std::string& what) override;
     void phase(const std::string& name) override;
     void remark(const std::string& text, LogLevel level) override;
+    void waits_for_lock(const std::string& text, const Json& evidence) override;
+    void goes_on() override {}
     void progress(const Progress& progress) override;
     Status save(const Checkpoint& checkpoint) override;
 

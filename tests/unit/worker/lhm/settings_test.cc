@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "common/config.h"
 #include "worker/lhm/flavour.h"
 #include "worker/lhm/retry.h"
 
@@ -15,6 +18,22 @@ std::string failure(const char* name, const char* value) {
     Options options;
     const Status status = apply_setting(name, value, options);
     return status.ok() ? "" : status.error().message;
+}
+
+TEST(LhmSettings, HaveEveryNameThatAConfigurationMayHold) {
+    int count = 0;
+    for (const std::string& key : config_keys()) {
+        if (!key.starts_with("lhm_")) {
+            continue;
+        }
+        ++count;
+        std::string name = key.substr(4);
+        std::replace(name.begin(), name.end(), '_', '-');
+        EXPECT_TRUE(std::any_of(settings().begin(), settings().end(), [&](const Setting& setting) {
+            return name == setting.name;
+        })) << key;
+    }
+    EXPECT_GT(count, 10);
 }
 
 TEST(LhmSettings, AreSetByName) {
