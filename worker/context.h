@@ -29,6 +29,7 @@ struct Context {
     std::string table;
 
     const std::string& db() const { return job.database; }
+    std::string table_text() const { return db() + "." + table; }  // for messages
 };
 
 }  // namespace shift
