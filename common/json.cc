@@ -123,4 +123,8 @@ bool bool_or(const Json& object, const char* key, bool fallback) {
     return get_bool(object, key).value_or(fallback);
 }
 
+Json time_or_null(WallTime time) {
+    return time == WallTime{} ? Json() : Json(iso_time(time));
+}
+
 }  // namespace shift

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/clock.h"
 #include "common/result.h"
 
 namespace shift {
@@ -34,5 +35,8 @@ std::optional<bool> get_bool(const Json& object, const char* key);
 std::string string_or(const Json& object, const char* key, std::string_view fallback);
 std::int64_t int_or(const Json& object, const char* key, std::int64_t fallback);
 bool bool_or(const Json& object, const char* key, bool fallback);
+
+// iso_time(); null for the epoch, which stands for "never" in this project.
+Json time_or_null(WallTime time);
 
 }  // namespace shift

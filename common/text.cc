@@ -195,4 +195,8 @@ std::string fingerprint(std::string_view bytes) {
     return fmt::format("{:016x}", hash);
 }
 
+std::string fingerprint_or_none(std::string_view bytes) {
+    return bytes.empty() ? "" : fingerprint(bytes);
+}
+
 }  // namespace shift

@@ -34,8 +34,9 @@ std::string nearest_word(std::string_view word, const std::vector<std::string>& 
 // "3d 04:05:06", "04:05:06"; for people.
 std::string format_duration(std::chrono::seconds duration);
 
-// Hex of SHA-1 / MD5-free: a 64-bit FNV-1a over the bytes as 16 hex digits, for change detection
-// only, never for security.
+// A 64-bit FNV-1a over the bytes as 16 hex digits, for change detection only, never for security.
 std::string fingerprint(std::string_view bytes);
+// "" for nothing, such as the definition of a table that is not there.
+std::string fingerprint_or_none(std::string_view bytes);
 
 }  // namespace shift

@@ -24,7 +24,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds kLook{300};
+constexpr milliseconds kTakenLook{300};
 constexpr std::chrono::seconds kTakenDeadline{60};
 // Above the highest number known here so many in a row must be unknown to the API.
 constexpr int kUnknownInARow = 20;
@@ -306,7 +306,7 @@ bool Takeover::take(const Candidate& candidate) {
     std::string state = "taking over";
     std::string reason;
     while (state == "taking over" && steady_clock::now() - begin < kTakenDeadline &&
-           guard.wait(kLook)) {
+           guard.wait(kTakenLook)) {
         const auto status = Session::ask(socket_, "status");
         if (!status.ok()) {
             continue;

@@ -12,10 +12,6 @@ namespace {
 constexpr std::int64_t kEventsMax = 1000;
 constexpr std::int64_t kMigrationsMax = 500;
 
-Json time_or_null(WallTime time) {
-    return time == WallTime{} ? Json() : Json(iso_time(time));
-}
-
 Json text_or_null(const std::string& text) {
     return text.empty() ? Json() : Json(text);
 }

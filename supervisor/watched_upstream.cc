@@ -5,14 +5,6 @@
 #include "supervisor/core/delivery.h"
 
 namespace shift {
-namespace {
-
-Json time_or_null(WallTime time) {
-    return time == WallTime{} ? Json() : Json(iso_time(time));
-}
-
-}  // namespace
-
 void WatchedUpstream::call(ApiRequest request, Done done) {
     inner_.call(std::move(request),
                 [this, done = std::move(done), begin = clock_.now()](ApiAnswer answer) {

@@ -18,7 +18,7 @@ Usage: tests/run.sh [--suite NAME]... [--sanitize] [--full] [--list] [--help]
   --help        this text
 
 Missing Debian packages are installed first (as root or with sudo). With CI=true warnings are
-errors, the suite unit runs under the sanitizers only, and the suite faults under them as well.
+errors, and the suites unit, faults and fuzz run under the sanitizers instead.
 SHIFT_SEED=N replays a random test; SHIFT_KEEP=1 keeps its files; SHIFT_DEADLINE_FACTOR=N stretches
 deadlines; SHIFT_JOBS=N limits how many test programs run at a time (default: two per processor, they mostly wait).
 TEXT
@@ -65,7 +65,8 @@ configure() {
   if [ -f "$folder/build.ninja" ]; then
     meson configure "$folder" "${options[@]}" >/dev/null
   else
-    meson setup "$folder" "${options[@]}" >"$folder.log" 2>&1 || {
+    # A whole build is what is wanted here: the quickest way to one.
+    meson setup "$folder" -Dbatch=true "${options[@]}" >"$folder.log" 2>&1 || {
       cat "$folder.log"
       return 1
     }
@@ -86,6 +87,7 @@ has_suite() { list_suites "$1" | grep -qxF -- "$2"; }
 # that one); builds what these tests need first. Adds its junit file to `reports`.
 reports=()
 broken=0
+sanitized=(unit faults fuzz)
 run_tests() {
   local folder=$1 suite status=0
   shift
@@ -158,14 +160,11 @@ if [ "$sanitize" = yes ]; then
   ninja -C build-sanitize
   run_sanitized "${suites[@]}"
 elif [ "$ci" = true ] && [ "${#suites[@]}" -eq 0 ]; then
-  # Two builds, but of no test twice: the units with sanitizers, the rest on the programs as they are.
-  sanitized=(unit)
-  if has_suite build faults; then
-    sanitized+=(faults)
-  fi
+  # Two builds, but no test twice: what runs in one process with sanitizers, the rest on the
+  # programs as they are.
   run_sanitized "${sanitized[@]}"
   ninja -C build benchmarks
-  run_tests build '!unit'
+  run_tests build "${sanitized[@]/#/!}"
 else
   ninja -C build
   run_tests build "${suites[@]}"

@@ -31,6 +31,7 @@ struct Context {
     std::string engine;
 
     const std::string& db() const { return job.database; }
+    std::string table_text() const { return db() + "." + table; }  // for messages
 };
 
 }  // namespace shift

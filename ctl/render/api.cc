@@ -10,7 +10,7 @@
 namespace shift::ctl {
 namespace {
 
-constexpr std::size_t kBarCells = 20;
+constexpr std::size_t kWideBarCells = 20;
 
 std::string before_and_after(const Json& m, const char* start, const char* end, bool bytes) {
     const auto shown = [&](const char* key) -> std::string {
@@ -75,7 +75,7 @@ std::string render_api_migration(const Json& m, const std::vector<std::string>& 
                              : text_of(m, "runtype"));
     block.add("pinned to", text_of(m, "run_host"));
     if (const auto copied = number_of(m, "copy_percentage")) {
-        block.add("copied", progress_bar(*copied, kBarCells));
+        block.add("copied", progress_bar(*copied, kWideBarCells));
     }
     block.add("rows", before_and_after(m, "table_rows_start", "table_rows_end", false));
     block.add("table size", before_and_after(m, "table_size_start", "table_size_end", true));

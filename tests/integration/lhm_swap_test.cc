@@ -94,7 +94,7 @@ TEST_F(LhmSwap, ATransactionInTheWayIsNamedAndStallsNobodyForLong) {
     Stall stall(server_, "UPDATE users SET comment = 'x' WHERE id = 50");
     lhm_.start(Lhm::quick("switch", "app.users", {}));
     ASSERT_TRUE(poll_until([&] {
-        return lhm_.output().find("the swap waits") != std::string::npos;
+        return lhm_.output().find("waiting: table app.users") != std::string::npos;
     })) << lhm_.output();
     ASSERT_TRUE(poll_until([&] {
         return lhm_.output().find("thread " + std::to_string(holder.thread_id())) !=
@@ -117,7 +117,7 @@ TEST_F(LhmSwap, PatienceEndsAndEverythingIsKept) {
     holder.execute("SELECT * FROM users LIMIT 1");
     const auto answer = lhm_.run(Lhm::quick("switch", "app.users", {"--tries", "2"}));
     EXPECT_EQ(answer.code, 75) << answer.text;
-    EXPECT_EQ(answer.count("the swap waits"), 2) << answer.text;
+    EXPECT_EQ(answer.count("waiting: table app.users"), 2) << answer.text;
     EXPECT_TRUE(answer.says("in 2 tries")) << answer.text;
     EXPECT_EQ(db_.triggers("app").size(), 3u);
     holder.execute("COMMIT");
@@ -160,7 +160,7 @@ TEST_F(LhmSwap, OtherErrorsAreNotTriedAgain) {
     db_.execute("DROP TABLE lhmn_users");  // AS-04
     const auto answer = lhm_.run(Lhm::quick("switch", "app.users", {}));
     EXPECT_EQ(answer.code, 1) << answer.text;
-    EXPECT_EQ(answer.count("the swap waits"), 0) << answer.text;
+    EXPECT_EQ(answer.count("waiting: table app.users"), 0) << answer.text;
     EXPECT_TRUE(answer.says("shadow table")) << answer.text;
 }
 

@@ -14,10 +14,6 @@ namespace {
 // of any character sets go together.
 constexpr const char* kSeparator = "X'001F'";
 
-bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
-    return std::find(words.begin(), words.end(), word) != words.end();
-}
-
 bool is_integer(const Column& column) {
     return is_one_of(column.data_type, {"tinyint", "smallint", "mediumint", "int", "integer",
                                         "bigint", "year", "bit"});

@@ -13,14 +13,14 @@
 namespace shift::lhm {
 namespace {
 
-struct Named {
+struct FoundObject {
     std::string database;
     std::string name;
     std::string comment;  // of a table; of a trigger its body
 };
 
-Result<std::vector<Named>> find_named(Connection& connection, const CleanupScope& scope,
-                                      bool triggers) {
+Result<std::vector<FoundObject>> find_named(Connection& connection, const CleanupScope& scope,
+                                            bool triggers) {
     // Patterns of names are harmless here: everything found is looked at by itself.
     const std::string what =
         triggers
@@ -34,7 +34,7 @@ Result<std::vector<Named>> find_named(Connection& connection, const CleanupScope
                                   : " = " + connection.quote(scope.database);
     ASSIGN_OR_RETURN(const auto rows,
                      connection.query(fmt::format("SELECT {}{} ORDER BY 1, 2", what, where)));
-    std::vector<Named> found;
+    std::vector<FoundObject> found;
     for (const Row& row : rows) {
         found.push_back({row[0].value_or(""), row[1].value_or(""), row[2].value_or("")});
     }
@@ -46,7 +46,7 @@ struct ControlNotes {
     std::string archive;
 };
 
-Result<ControlNotes> read_notes(Connection& connection, const Named& control) {
+Result<ControlNotes> read_notes(Connection& connection, const FoundObject& control) {
     ASSIGN_OR_RETURN(const auto rows, connection.query(fmt::format(
                                           "SELECT kind, message FROM {} WHERE kind IN ('table', "
                                           "'owner', 'window', 'archive') ORDER BY id",
@@ -68,7 +68,8 @@ Result<bool> is_worked_at(Connection& connection, const std::string& database,
     return holder.has_value();
 }
 
-Result<Remains> look_at_migration(Connection& connection, const Named& control, WallTime now) {
+Result<Remains> look_at_migration(Connection& connection, const FoundObject& control,
+                                  WallTime now) {
     Remains remains;
     remains.kind = Remains::Kind::kMigration;
     remains.database = control.database;
@@ -116,7 +117,7 @@ bool is_in(const std::vector<std::string>& names, const std::string& name) {
 }
 
 // What nothing proves to be ours; it stays.
-void add_unproved(std::vector<Remains>& all, const Named& named, bool is_trigger) {
+void add_unproved(std::vector<Remains>& all, const FoundObject& named, bool is_trigger) {
     const bool known = std::any_of(all.begin(), all.end(), [&](const Remains& one) {
         return one.database == named.database &&
                is_in(is_trigger ? one.triggers : one.tables, named.name);
@@ -142,7 +143,7 @@ Result<std::vector<Remains>> find_remains(Connection& connection, const CleanupS
     ASSIGN_OR_RETURN(const auto tables, find_named(connection, scope, false));
     ASSIGN_OR_RETURN(const auto triggers, find_named(connection, scope, true));
     std::vector<Remains> all;
-    for (const Named& named : tables) {
+    for (const FoundObject& named : tables) {
         if (copy_id_in(named.comment)) {
             ASSIGN_OR_RETURN(Remains remains, look_at_migration(connection, named, now));
             all.push_back(std::move(remains));
@@ -171,10 +172,10 @@ Result<std::vector<Remains>> find_remains(Connection& connection, const CleanupS
     std::stable_sort(all.begin(), all.end(), [](const Remains& a, const Remains& b) {
         return a.kind != Remains::Kind::kArchive && b.kind == Remains::Kind::kArchive;
     });
-    for (const Named& named : tables) {
+    for (const FoundObject& named : tables) {
         add_unproved(all, named, false);
     }
-    for (const Named& named : triggers) {
+    for (const FoundObject& named : triggers) {
         add_unproved(all, named, true);
     }
     if (scope.until) {

@@ -12,10 +12,6 @@
 namespace shift::lhm {
 namespace {
 
-bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
-    return std::find(words.begin(), words.end(), word) != words.end();
-}
-
 std::string reference(const KeyColumn& column, const std::string& table) {
     return table + quote_identifier(column.name);
 }

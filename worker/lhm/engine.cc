@@ -161,8 +161,8 @@ Status Engine::find_bounds() {
     checkpoint_.end = key_of(last[0]);
     // The last row goes first: between it and what was copied is a gap that an application's
     // REPEATABLE READ transaction may lock, by changing a row that is not copied yet; rows that
-    // others add are behind it and do not wait for that.
-    if (!plan_.is_partial) {
+    // others add are behind it and do not wait for that. A verifier is asked before any row.
+    if (!plan_.is_partial && options_.verifier_query.empty()) {
         ASSIGN_OR_RETURN(Connection session, sessions_.open("last row", std::chrono::seconds(60)));
         (void)repair_row(session, plan_, *checkpoint_.end).ok();
     }

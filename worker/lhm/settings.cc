@@ -18,7 +18,7 @@ constexpr const char* kSafety = "Safety";
 constexpr const char* kSwap = "Swap";
 constexpr const char* kRetry = "Retry";
 
-Error bad(const std::string& value, const char* wanted) {
+Error bad_value(const std::string& value, const char* wanted) {
     return Error{Errc::kInvalidArgument, fmt::format("'{}' is not {}", value, wanted)};
 }
 
@@ -45,7 +45,7 @@ Result<std::chrono::milliseconds> duration(const std::string& value) {
                       : unit == "d"                 ? 8.64e7
                                                     : 0;
     if (error != std::errc{} || ms == 0 || !(result >= 0) || result * ms > 1e13) {
-        return bad(value, "a time (90, 1.5, 200ms, 15m, 24h)");
+        return bad_value(value, "a time (90, 1.5, 200ms, 15m, 24h)");
     }
     return std::chrono::milliseconds(static_cast<std::int64_t>(result * ms + 0.5));
 }
@@ -58,7 +58,7 @@ Result<bool> flag(const std::string& value) {
     if (text == "false" || text == "no" || text == "0" || text == "off") {
         return false;
     }
-    return bad(value, "true or false");
+    return bad_value(value, "true or false");
 }
 
 // LHM's throttlers by name, with LHM's numbers. Several work together.
@@ -78,7 +78,7 @@ Status set_throttlers(const std::string& value, Options& options) {
         } else if (name == "threads_running" || name == "threads_running_throttler") {
             options.throttle.threads_running_max = kThreadsRunning;
         } else {
-            return bad(name, "a throttler (time, replica_lag, threads_running)");
+            return bad_value(name, "a throttler (time, replica_lag, threads_running)");
         }
     }
     return Ok{};
@@ -150,7 +150,7 @@ Status set_filter(const std::string& value, Options& options) {
 
 Status set_conflicts(const std::string& value, Options& options) {
     if (value != "record" && value != "fail") {
-        return bad(value, "record or fail");
+        return bad_value(value, "record or fail");
     }
     options.conflicts = value == "record" ? ConflictPolicy::kRecord : ConflictPolicy::kFailWrite;
     return Ok{};

@@ -155,4 +155,8 @@ Result<TableShape> read_shape(Connection& connection, const std::string& databas
     return shape;
 }
 
+bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 }  // namespace shift::lhm

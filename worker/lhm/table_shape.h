@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,5 +62,7 @@ Result<TableShape> read_shape(Connection& connection, const std::string& databas
 
 // The members of "enum('a','b''c')" in order. Pure.
 std::vector<std::string> type_members(std::string_view column_type);
+
+bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words);
 
 }  // namespace shift::lhm

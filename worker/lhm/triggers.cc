@@ -76,7 +76,7 @@ std::string insert_read(const TriggerSpec& spec, const std::string& row) {
         condition);
 }
 
-bool is_text(const TriggerSpec& spec, const std::string& name) {
+bool is_text_type(const TriggerSpec& spec, const std::string& name) {
     const ColumnPair* pair = spec.map.by_original(name);
     return pair == nullptr || !pair->from.collation.empty();
 }
@@ -94,7 +94,7 @@ std::string is_unchanged(const TriggerSpec& spec) {
     for (const std::string& name : names) {
         const std::string quoted = quote_identifier(name);
         text += text.empty() ? "" : " AND ";
-        text += is_text(spec, name)
+        text += is_text_type(spec, name)
                     ? fmt::format("CAST(OLD.{0} AS BINARY) <=> CAST(NEW.{0} AS BINARY)", quoted)
                     : fmt::format("OLD.{0} <=> NEW.{0}", quoted);
     }

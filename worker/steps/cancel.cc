@@ -9,10 +9,6 @@
 namespace shift {
 namespace {
 
-std::string hash_of(const std::string& definition) {
-    return definition.empty() ? "" : fingerprint(definition);
-}
-
 // A direct statement that was sent and never answered: has it happened? Its thread is gone.
 Result<bool> direct_happened(Context& context) {
     const auto& ddl = context.history.ddl;
@@ -24,7 +20,7 @@ Result<bool> direct_happened(Context& context) {
     }
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
     ASSIGN_OR_RETURN(const std::string now, table_definition(*look, context.db(), context.table));
-    return hash_of(now) != ddl->before_hash;
+    return fingerprint_or_none(now) != ddl->before_hash;
 }
 
 }  // namespace

@@ -45,10 +45,6 @@ Result<std::string> look_at_table(Context& context) {
     return table_definition(*look, context.db(), context.table);
 }
 
-std::string hash_of(const std::string& definition) {
-    return definition.empty() ? "" : fingerprint(definition);
-}
-
 // Foreign keys in DROP FOREIGN KEY arrive renamed (fk <-> _fk) for pt-osc's copy; the table itself
 // has them as the user wrote them.
 Result<std::string> alter_statement(Context& context) {
@@ -93,13 +89,13 @@ Result<DirectPlan> make_plan(Context& context) {
 // thread is gone.
 Result<bool> has_happened(Context& context, const std::string& before_hash) {
     ASSIGN_OR_RETURN(const std::string now, look_at_table(context));
-    return hash_of(now) != before_hash && !planted_bug("blind-resend");
+    return fingerprint_or_none(now) != before_hash && !planted_bug("blind-resend");
 }
 
 Status announce(Context& context, const DirectPlan& plan) {
     Json fields = {{"statement", plan.statement},
                    {"before", std::string(utf8_prefix(plan.before, kBeforeBytesMax))},
-                   {"before_hash", hash_of(plan.before)}};
+                   {"before_hash", fingerprint_or_none(plan.before)}};
     if (!plan.trash.table.empty()) {
         RETURN_IF_ERROR(context.reporter.intent(
             "trash", {{"db", plan.trash.database}, {"table", plan.trash.table}}));
@@ -155,7 +151,7 @@ Result<bool> find_out(Context& context, const DirectPlan& plan, std::uint64_t th
                             LogLevel::kWarn);
     RETURN_IF_ERROR(wait_for_thread(context, thread_id));
     RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
-    return has_happened(context, hash_of(plan.before));
+    return has_happened(context, fingerprint_or_none(plan.before));
 }
 
 // nullopt: the statement has happened. Otherwise how the step ends; it has not happened then.

@@ -43,10 +43,6 @@ std::string row_text(const Row& row) {
     return "(" + text + ")";
 }
 
-std::string table_text(const Context& context) {
-    return context.db() + "." + context.table;
-}
-
 // Tried on pt-online-schema-change 3.2.1: other names work, also spaces, commas, dots and reserved
 // words; a backtick works in the name of a table but not of a column.
 std::optional<std::string> oddity(const std::string& name, std::string_view marks) {
@@ -99,7 +95,7 @@ Result<std::optional<Verdict>> check_triggers(Context& context) {
             "has_triggers",
             fmt::format("table {} has triggers of its own ({}): pt-online-schema-change would lose "
                         "them; drop them first, or run it as a short (direct) migration",
-                        table_text(context), joined(foreign))));
+                        context.table_text(), joined(foreign))));
     }
     // The names are made of schema and table with "_" for everything odd, so another table's run
     // may own them.
@@ -130,7 +126,7 @@ Result<std::optional<Verdict>> check_keys(Context& context) {
             fmt::format("table {} is referenced by foreign keys ({}): swapping it would leave them "
                         "pointing at the old table; drop them first, or run it as a short (direct) "
                         "migration",
-                        table_text(context), joined(to_us))));
+                        context.table_text(), joined(to_us))));
     }
     ASSIGN_OR_RETURN(const bool identified, has_row_identity(*look, context.db(), context.table));
     if (!identified) {
@@ -139,7 +135,7 @@ Result<std::optional<Verdict>> check_keys(Context& context) {
             fmt::format(
                 "table {} has no PRIMARY KEY and no unique key without NULLs, which "
                 "pt-online-schema-change needs: add one, or run it as a short (direct) migration",
-                table_text(context))));
+                context.table_text())));
     }
     return std::optional<Verdict>();
 }
@@ -159,7 +155,7 @@ Result<std::optional<Verdict>> check_cascades(Context& context) {
         fmt::format("rows of table {} change with those of other tables through foreign keys ({}), "
                     "which triggers do not see, so a copy cannot be kept in step safely: drop them "
                     "first, or run it as a short (direct) migration",
-                    table_text(context), joined(cascading))));
+                    context.table_text(), joined(cascading))));
 }
 
 Result<std::optional<Verdict>> check_chunk_key(Context& context) {
@@ -172,7 +168,7 @@ Result<std::optional<Verdict>> check_chunk_key(Context& context) {
     ASSIGN_OR_RETURN(const OscPlan plan, make_osc_plan(context));
     if (auto trouble = chunk_key_trouble(*key, look->is_mariadb(), plan.tool.version)) {
         return std::optional(failed(
-            trouble->reason, fmt::format("table {}: {}", table_text(context), trouble->message)));
+            trouble->reason, fmt::format("table {}: {}", context.table_text(), trouble->message)));
     }
     return std::optional<Verdict>();
 }
@@ -231,7 +227,7 @@ Result<std::optional<Verdict>> preflight_copy(Context& context, const TableFacts
             "not_innodb",
             fmt::format("table {} is {}, not InnoDB: its copy cannot be kept in step safely; "
                         "run it as a short (direct) migration",
-                        table_text(context), facts.engine)));
+                        context.table_text(), facts.engine)));
     }
     for (const auto check : {check_server, check_names, check_triggers, check_keys, check_cascades,
                              check_chunk_key, check_renames}) {
@@ -298,7 +294,7 @@ Result<std::optional<Verdict>> check_duplicates(Context& context) {
     }
     return std::optional(
         failed("duplicates", fmt::format("table {} has {}: the unique key would lose them",
-                                         table_text(context), found)));
+                                         context.table_text(), found)));
 }
 
 Result<std::optional<Verdict>> check_final_insert(Context& context) {
@@ -405,7 +401,7 @@ Result<std::optional<Verdict>> check_direct_size(Context& context, const TableFa
         failed("too_large",
                fmt::format("table {} has about {} rows and the server would rebuild it: above "
                            "direct_rows_max ({}) only a long run is allowed",
-                           table_text(context), facts.rows.value_or(0), job.direct_rows_max)));
+                           context.table_text(), facts.rows.value_or(0), job.direct_rows_max)));
 }
 
 }  // namespace shift

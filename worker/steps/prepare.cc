@@ -19,10 +19,6 @@ namespace {
 
 constexpr std::chrono::seconds kDryRunDeadline{600};
 
-std::string table_text(const Context& context) {
-    return context.db() + "." + context.table;
-}
-
 Verdict prepared() {
     return done(Outcome::kPrepared);
 }
@@ -107,10 +103,10 @@ Result<Verdict> prepare_alter(Context& context) {
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
     ASSIGN_OR_RETURN(const auto facts, table_facts(*look, context.db(), context.table));
     if (!facts) {
-        return failed("no_table", "table " + table_text(context) + " does not exist");
+        return failed("no_table", "table " + context.table_text() + " does not exist");
     }
     if (facts->is_view) {
-        return failed("is_view", table_text(context) + " is a view, not a table");
+        return failed("is_view", context.table_text() + " is a view, not a table");
     }
     if (is_direct(context.job)) {
         ASSIGN_OR_RETURN(auto refused, check_direct_size(context, *facts));
@@ -170,7 +166,7 @@ Result<Verdict> prepare_create(Context& context) {
     if (facts) {
         return failed("exists",
                       fmt::format("{} {} exists already", facts->is_view ? "view" : "table",
-                                  table_text(context)));
+                                  context.table_text()));
     }
     return try_create(context);
 }
@@ -181,7 +177,7 @@ Result<Verdict> prepare_drop(Context& context) {
     const bool is_view = context.job.mode == Mode::kView;
     if (!facts || facts->is_view != is_view) {
         return failed("no_table", fmt::format("{} {} does not exist", is_view ? "view" : "table",
-                                              table_text(context)));
+                                              context.table_text()));
     }
     if (!is_view) {
         ASSIGN_OR_RETURN(const auto keys, foreign_keys_to(*look, context.db(), context.table));
@@ -189,7 +185,7 @@ Result<Verdict> prepare_drop(Context& context) {
             if (!key.starts_with(context.db() + "." + context.table + ".")) {
                 return failed("referenced_by_foreign_keys",
                               fmt::format("table {} is referenced by the foreign key {}",
-                                          table_text(context), key));
+                                          context.table_text(), key));
             }
         }
         ASSIGN_OR_RETURN(auto refused, check_trash_database(context));

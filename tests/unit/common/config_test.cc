@@ -19,13 +19,13 @@ Config good(const std::string& more) {
     return config.ok() ? *config : Config{};
 }
 
-std::string error_of(const std::string& text) {
+std::string config_error(const std::string& text) {
     const auto config = parse_config(text, "f.yaml");
     EXPECT_FALSE(config.ok());
     return config.ok() ? "" : config.error().message;
 }
 std::string error_with(const std::string& more) {
-    return error_of(kLeast + more);
+    return config_error(kLeast + more);
 }
 
 TEST(Config, NeedsOnlyTheApiAndTheLogFolder) {
@@ -40,10 +40,10 @@ TEST(Config, NeedsOnlyTheApiAndTheLogFolder) {
 }
 
 TEST(Config, SaysWhatIsMissing) {
-    EXPECT_NE(error_of("log_dir: /tmp\n").find("rest_api: missing"), std::string::npos);
-    EXPECT_NE(error_of("rest_api: http://x/\n").find("log_dir: missing"), std::string::npos);
-    EXPECT_NE(error_of("").find("rest_api: missing"), std::string::npos);
-    EXPECT_NE(error_of("rest_api: localhost:3000\nlog_dir: /tmp\n").find("http://"),
+    EXPECT_NE(config_error("log_dir: /tmp\n").find("rest_api: missing"), std::string::npos);
+    EXPECT_NE(config_error("rest_api: http://x/\n").find("log_dir: missing"), std::string::npos);
+    EXPECT_NE(config_error("").find("rest_api: missing"), std::string::npos);
+    EXPECT_NE(config_error("rest_api: localhost:3000\nlog_dir: /tmp\n").find("http://"),
               std::string::npos);
 }
 
@@ -106,9 +106,9 @@ TEST(Config, RefusesAKeyGivenTwice) {
 TEST(Config, RefusesListsAndBrokenYaml) {
     EXPECT_EQ(error_with("max_workers: [3]\n"), "f.yaml:3: max_workers: must be a single value");
     EXPECT_EQ(error_with("max_workers: {a: 3}\n"), "f.yaml:3: max_workers: must be a single value");
-    EXPECT_EQ(error_of("- a\n").rfind("f.yaml:1: ", 0), 0U);
+    EXPECT_EQ(config_error("- a\n").rfind("f.yaml:1: ", 0), 0U);
     EXPECT_EQ(error_with("x: [\n").rfind("f.yaml:", 0), 0U);
-    EXPECT_EQ(error_of("just words").rfind("f.yaml:1: ", 0), 0U);
+    EXPECT_EQ(config_error("just words").rfind("f.yaml:1: ", 0), 0U);
 }
 
 TEST(Config, ReadsIntervals) {

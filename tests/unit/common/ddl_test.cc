@@ -19,7 +19,7 @@ std::string numbered_values(int count) {
     return list;
 }
 
-std::string error_of(const std::string& statement, const DdlTarget* target = nullptr) {
+std::string ddl_error(const std::string& statement, const DdlTarget* target = nullptr) {
     const auto parsed = parse_ddl(statement, target);
     return parsed.ok() ? "accepted: " + parsed->statement : parsed.error().message;
 }
@@ -403,26 +403,27 @@ TEST(Ddl, RefusesWithTheTextsOfTheOriginal) {
         {"DROP TABLE t;", "can not match: '; '"},
     };
     for (const auto& [statement, text] : refusals) {
-        EXPECT_EQ(error_of(statement), text) << statement;
+        EXPECT_EQ(ddl_error(statement), text) << statement;
     }
 }
 
 TEST(Ddl, TwoStatementsAreRefusedAndSaidToBeTwo) {
-    EXPECT_EQ(error_of("DROP TABLE a; DROP TABLE b"),
+    EXPECT_EQ(ddl_error("DROP TABLE a; DROP TABLE b"),
               "can not match: '; DROP TABLE b ' (only one statement is supported)");
     EXPECT_EQ(normal_form("ALTER TABLE a COMMENT='x;y'"), "ALTER TABLE a COMMENT = 'x;y'");
 }
 
 TEST(Ddl, OpenQuotesAndCommentsAreRefused) {
-    EXPECT_EQ(error_of("ALTER TABLE t COMMENT='x"), "can not match: ''x ' (a quote is not closed)");
-    EXPECT_EQ(error_of("ALTER TABLE `t ADD a INT"),
+    EXPECT_EQ(ddl_error("ALTER TABLE t COMMENT='x"),
+              "can not match: ''x ' (a quote is not closed)");
+    EXPECT_EQ(ddl_error("ALTER TABLE `t ADD a INT"),
               "can not match: '`t ADD a INT ' (a quote is not closed)");
-    EXPECT_EQ(error_of("ALTER TABLE t /* x"), "can not match: '/* x ' (a comment is not closed)");
+    EXPECT_EQ(ddl_error("ALTER TABLE t /* x"), "can not match: '/* x ' (a comment is not closed)");
 }
 
 TEST(Ddl, DashesThatMayOrMayNotBeACommentAreRefused) {
     // A comment for the original, two minus signs for the server.
-    EXPECT_EQ(error_of("ALTER TABLE t ADD a INT DEFAULT 1--1"),
+    EXPECT_EQ(ddl_error("ALTER TABLE t ADD a INT DEFAULT 1--1"),
               "can not match: '--1 ' (a comment with -- needs a blank after it)");
     EXPECT_EQ(normal_form("ALTER TABLE t ADD a INT --"), "ALTER TABLE t ADD a INT");
 }
@@ -433,39 +434,40 @@ TEST(Ddl, ExistenceIsCheckedWhateverIfExistsSays) {
     DdlTargetFacts facts;
     facts.table_exists = true;
     facts.view_exists = true;
-    EXPECT_EQ(error_of("CREATE TABLE t (a INT)", &facts), "table already exists!");
-    EXPECT_EQ(error_of("CREATE TABLE IF NOT EXISTS t (a INT)", &facts), "table already exists!");
-    EXPECT_EQ(error_of("CREATE OR REPLACE VIEW v AS SELECT 1", &facts), "view already exists!");
+    EXPECT_EQ(ddl_error("CREATE TABLE t (a INT)", &facts), "table already exists!");
+    EXPECT_EQ(ddl_error("CREATE TABLE IF NOT EXISTS t (a INT)", &facts), "table already exists!");
+    EXPECT_EQ(ddl_error("CREATE OR REPLACE VIEW v AS SELECT 1", &facts), "view already exists!");
     EXPECT_EQ(run_of("DROP TABLE t", &facts), "short");
     facts.table_exists = false;
     facts.view_exists = false;
-    EXPECT_EQ(error_of("DROP TABLE IF EXISTS t", &facts), "table does not exist!");
-    EXPECT_EQ(error_of("DROP VIEW v", &facts), "view does not exist!");
-    EXPECT_EQ(error_of("ALTER TABLE t", &facts), "table does not exist!");
+    EXPECT_EQ(ddl_error("DROP TABLE IF EXISTS t", &facts), "table does not exist!");
+    EXPECT_EQ(ddl_error("DROP VIEW v", &facts), "view does not exist!");
+    EXPECT_EQ(ddl_error("ALTER TABLE t", &facts), "table does not exist!");
     EXPECT_EQ(run_of("CREATE TABLE t (a INT)", &facts), "short");
 }
 
 TEST(Ddl, ForeignKeysStopAnAlterUnlessAllAreDropped) {
     DdlTargetFacts facts;
     facts.foreign_key_names = std::vector<std::string>{"fk1", "fk2"};
-    EXPECT_EQ(error_of("ALTER TABLE t DROP FOREIGN KEY fk1", &facts),
+    EXPECT_EQ(ddl_error("ALTER TABLE t DROP FOREIGN KEY fk1", &facts),
               "table has foreign keys which are not all being dropped");
     EXPECT_EQ(run_of("ALTER TABLE t DROP FOREIGN KEY fk1, DROP FOREIGN KEY `FK2`", &facts), "long");
     EXPECT_EQ(run_of("DROP TABLE t", &facts), "short");
     facts.referenced = true;
     for (const char* statement : {"ALTER TABLE t", "DROP TABLE t", "CREATE TABLE t (a INT)"}) {
-        EXPECT_EQ(error_of(statement, &facts), "table is referenced by foreign keys");
+        EXPECT_EQ(ddl_error(statement, &facts), "table is referenced by foreign keys");
     }
 }
 
 TEST(Ddl, OnlyTextsBecomeAnEnum) {
     DdlTargetFacts facts;
     facts.column_list = Columns{{"n", "int(11)"}, {"v", "varchar(9)"}, {"E", "enum('a','b''c')"}};
-    EXPECT_EQ(error_of("ALTER TABLE t MODIFY n ENUM('a')", &facts), "n can't be converted to ENUM");
+    EXPECT_EQ(ddl_error("ALTER TABLE t MODIFY n ENUM('a')", &facts),
+              "n can't be converted to ENUM");
     EXPECT_EQ(run_of("ALTER TABLE t MODIFY v ENUM('a')", &facts), "long");
     EXPECT_EQ(run_of("ALTER TABLE t MODIFY e ENUM('a','b''c','d')", &facts), "maybeshort");
     EXPECT_EQ(run_of("ALTER TABLE t MODIFY e ENUM('a','b''cd')", &facts), "long");
-    EXPECT_EQ(error_of("ALTER TABLE t RENAME COLUMN missing TO x", &facts), "column not found");
+    EXPECT_EQ(ddl_error("ALTER TABLE t RENAME COLUMN missing TO x", &facts), "column not found");
 }
 
 TEST(Ddl, AnEnumValueThatOnlyBeginsLikeAnOldOneIsNotAppended) {

@@ -13,7 +13,7 @@ Json staged_item() {
         "created_at":"2016-06-07T01:20:10.000Z","meta_request_id":null})");
 }
 
-std::string error_of(const Json& item) {
+std::string migration_error(const Json& item) {
     const auto parsed = parse_migration(item);
     return parsed.ok() ? "" : parsed.error().message;
 }
@@ -50,11 +50,11 @@ TEST(ParseMigration, TakesNumbersInStrings) {
 
 TEST(ParseMigration, NeedsOnlyIdAndStatus) {
     EXPECT_TRUE(parse_migration(Json{{"id", 1}, {"status", 8}}).ok());
-    EXPECT_EQ(error_of(Json{{"status", 8}}), "migration: id: missing");
-    EXPECT_EQ(error_of(Json{{"id", 1}}), "migration 1: status: missing");
-    EXPECT_EQ(error_of(Json{{"id", 0}, {"status", 8}}), "migration: id: not positive");
-    EXPECT_EQ(error_of(Json::object()), "migration: id: missing");
-    EXPECT_EQ(error_of(Json::array()), "migration: not a JSON object");
+    EXPECT_EQ(migration_error(Json{{"status", 8}}), "migration: id: missing");
+    EXPECT_EQ(migration_error(Json{{"id", 1}}), "migration 1: status: missing");
+    EXPECT_EQ(migration_error(Json{{"id", 0}, {"status", 8}}), "migration: id: not positive");
+    EXPECT_EQ(migration_error(Json::object()), "migration: id: missing");
+    EXPECT_EQ(migration_error(Json::array()), "migration: not a JSON object");
 }
 
 TEST(ParseMigration, TakesNullAndEmptyModeAndActionForAbsent) {
@@ -86,7 +86,7 @@ TEST(ParseMigration, NamesTheFieldThatIsMistyped) {
     for (const auto& [field, value] : cases) {
         Json item = staged_item();
         item[field] = value;
-        const std::string error = error_of(item);
+        const std::string error = migration_error(item);
         EXPECT_EQ(error.rfind(std::string("migration 17: ") + field + ": ", 0), 0U)
             << field << "=" << value.dump() << " gave '" << error << "'";
     }
@@ -95,7 +95,7 @@ TEST(ParseMigration, NamesTheFieldThatIsMistyped) {
 TEST(ParseMigration, RefusesNulInNames) {
     Json item = staged_item();
     item["table"] = std::string("t\0x", 3);
-    EXPECT_EQ(error_of(item), "migration 17: table: holds a NUL character");
+    EXPECT_EQ(migration_error(item), "migration 17: table: holds a NUL character");
 }
 
 TEST(ParseMigration, NeverSkipsACancelOrPauseForAFieldItDoesNotNeed) {

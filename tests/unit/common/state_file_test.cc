@@ -49,7 +49,7 @@ StateFile good(const std::string& text) {
     return state.ok() ? *state : StateFile{};
 }
 
-std::string error_of(const std::string& text) {
+std::string state_file_error(const std::string& text) {
     const auto state = parse_state_file(text);
     EXPECT_FALSE(state.ok());
     return state.ok() ? "" : state.error().message;
@@ -150,10 +150,11 @@ TEST(StateFile, BeforeTheCopyHasNoRow) {
 }
 
 TEST(StateFile, NeedsItsNames) {
-    EXPECT_EQ(error_of("step: copy\norig_tbl: t\n"), "state file: db is missing");
-    EXPECT_EQ(error_of("db: d\norig_tbl: t\n"), "state file: step is missing");
-    EXPECT_EQ(error_of("db: d\nstep: copy\n"), "state file: orig_tbl is missing");
-    EXPECT_EQ(error_of("db: d\nstep: copy\norig_tbl: ~\n"), "state file: orig_tbl is missing");
+    EXPECT_EQ(state_file_error("step: copy\norig_tbl: t\n"), "state file: db is missing");
+    EXPECT_EQ(state_file_error("db: d\norig_tbl: t\n"), "state file: step is missing");
+    EXPECT_EQ(state_file_error("db: d\nstep: copy\n"), "state file: orig_tbl is missing");
+    EXPECT_EQ(state_file_error("db: d\nstep: copy\norig_tbl: ~\n"),
+              "state file: orig_tbl is missing");
 }
 
 TEST(StateFile, RefusesFieldsOfAWrongShape) {
