@@ -49,12 +49,16 @@ mapfile -t packages < <(shift_build_packages; shift_packaging_packages)
 shift_install_packages "${packages[@]}"
 
 version=$(sed -n "s/^  version: '\([^']*\)'.*/\1/p" meson.build)
-work=$root/build-packages/$kind
+# One folder for all builds, of both kinds: paths are part of what ccache compares.
+work=$root/build-packages/work
+name=shift-supervisor-$version
 mkdir -p "$output" "$work"
 output=$(cd "$output" && pwd)
-# One folder for all builds: paths are part of what ccache compares.
 if command -v ccache >/dev/null; then
   export CXX=${CXX:-ccache g++}
+  # debhelper builds with another HOME; the rest is what precompiled headers need.
+  export CCACHE_DIR=${CCACHE_DIR:-$HOME/.cache/ccache}
+  export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 fi
 
 # The sources in FOLDER, without anything of a build.
@@ -72,7 +76,7 @@ export_sources() {
 }
 
 build_deb() {
-  local sources=$work/shift-supervisor-$version
+  local sources=$work/$name
   if [ "$(dpkg-parsechangelog -l packaging/debian/changelog -S Version)" != "$version-1" ]; then
     echo "build.sh: packaging/debian/changelog is not of version $version" >&2
     exit 1
@@ -88,9 +92,9 @@ build_deb() {
 }
 
 build_rpm() {
-  local top=$work/rpmbuild name=shift-supervisor-$version
+  local top=$work/rpmbuild
   rm -rf "$top"
-  mkdir -p "$top"/{SOURCES,SPECS,BUILD,RPMS,SRPMS}
+  mkdir -p "$top"/{SOURCES,SPECS,RPMS,SRPMS}
   export_sources "$work/$name"
   # The same bytes for the same sources.
   tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@1700000000 \
@@ -102,7 +106,7 @@ build_rpm() {
     exit 1
   fi
   # Debian's rpm has no macros for systemd and meson; ours say what Fedora's do.
-  local options=(--define "_topdir $top" --load packaging/rpm/macros.debian
+  local options=(--define "_topdir $top" --define "_builddir $work" --load packaging/rpm/macros.debian
     --define "_smp_build_ncpus $jobs")
   rpmbuild -bs "${options[@]}" "$top/SPECS/shift-supervisor.spec"
   # --nodeps: the names in BuildRequires are Fedora's.

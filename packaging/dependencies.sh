@@ -27,7 +27,7 @@ shift_packaging_packages() {
 }
 
 shift_package_test_packages() {
-  printf '%s\n' debootstrap mandoc logrotate binutils rpm rpm2cpio cpio systemd
+  printf '%s\n' debootstrap mandoc logrotate binutils rpm rpm2cpio cpio systemd systemd-container procps
 }
 
 # Prints those of the given packages that are not installed.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The part of run.sh that runs as root in the scratch system: /shift-test holds this.deb and next.deb.
-# There is no systemd as pid 1 here: the daemon is started as its unit would start it, and stopped as
-# KillMode=process does, by a signal to its main pid alone.
+# Where systemd is pid 1 the units are used. Elsewhere the daemon is started as its unit would start it,
+# and stopped as KillMode=process does, by a signal to its main pid alone.
 set -euo pipefail
 
 work=/shift-test
@@ -10,9 +10,17 @@ state=/var/lib/shift-supervisor
 etc=/etc/shift-supervisor
 export DEBIAN_FRONTEND=noninteractive
 
+booted=no
+if [ -d /run/systemd/system ]; then
+  booted=yes
+fi
+
 say() { printf '\n-- %s\n' "$*"; }
 die() {
   printf 'FAILED: %s\n' "$*" >&2
+  if [ "$booted" = yes ]; then
+    journalctl --no-pager -n 40 -u shift-supervisord -u shift-api >"$work/daemon.log" || true
+  fi
   for log in "$work/daemon.log" "$work/api.log" "$state"/attempts/*/worker.log; do
     if [ -s "$log" ]; then
       printf -- '--- the end of %s\n' "$log" >&2
@@ -34,6 +42,9 @@ wait_for() { # wait_for WHAT SECONDS COMMAND...
 }
 stop_all() {
   local pid
+  if [ "$booted" = yes ]; then
+    systemctl stop shift-supervisord shift-api 2>/dev/null || true
+  fi
   for pid in ${gate_pid:-} $(cat "$work"/*.pid 2>/dev/null); do
     kill "$pid" 2>/dev/null || true
   done
@@ -169,23 +180,48 @@ as_shift() {
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@")
 }
 start_api() {
-  as_shift /usr/bin/shift-api --config "$etc/shift-api.yaml" >>"$work/api.log" 2>&1 &
-  echo $! >"$work/api.pid"
+  if [ "$booted" = yes ]; then
+    systemctl start shift-api
+  else
+    as_shift /usr/bin/shift-api --config "$etc/shift-api.yaml" >>"$work/api.log" 2>&1 &
+    echo $! >"$work/api.pid"
+  fi
   wait_for shift-api 30 bash -c ": </dev/tcp/127.0.0.1/$api_port"
 }
+stop_api() {
+  if [ "$booted" = no ]; then
+    kill "$(cat "$work/api.pid")" 2>/dev/null || true
+    wait_for "the end of shift-api" 30 is_gone "$(cat "$work/api.pid")"
+  fi
+}
+note_daemon() { systemctl show --property=MainPID --value shift-supervisord >"$work/daemon.pid"; }
 start_daemon() {
-  install -d -o shift -g shift -m 0755 /run/shift-supervisor # RuntimeDirectory=
-  # shellcheck disable=SC2046 # the variables of the file that the unit reads
-  as_shift $(grep -v '^#' "$etc/environment") /usr/sbin/shift-supervisord >>"$work/daemon.log" 2>&1 &
-  echo $! >"$work/daemon.pid"
+  if [ "$booted" = yes ]; then
+    systemctl start shift-supervisord || die "systemctl start: $(systemctl status --no-pager shift-supervisord)"
+    note_daemon
+  else
+    install -d -o shift -g shift -m 0755 /run/shift-supervisor # RuntimeDirectory=
+    # shellcheck disable=SC2046 # the variables of the file that the unit reads
+    as_shift $(grep -v '^#' "$etc/environment") /usr/sbin/shift-supervisord >>"$work/daemon.log" 2>&1 &
+    echo $! >"$work/daemon.pid"
+  fi
   wait_for shift-supervisord 30 shift-supervisorctl status
 }
-# What `systemctl stop` does with KillMode=process.
-stop_daemon() {
+# What `systemctl restart` does with KillMode=process, and what an upgrade does by itself under systemd.
+restart_daemon() {
   local pid
   pid=$(cat "$work/daemon.pid")
-  kill "$pid"
+  if [ "$booted" = no ]; then
+    kill "$pid"
+  fi
   wait_for "the end of the daemon" 30 is_gone "$pid"
+  if [ "$booted" = yes ]; then
+    wait_for "the daemon's restart" 60 systemctl is-active shift-supervisord
+    note_daemon
+    wait_for shift-supervisord 30 shift-supervisorctl status
+  else
+    start_daemon
+  fi
 }
 shift-supervisorctl check-config >/dev/null || die "the edited configuration is not good"
 start_api
@@ -264,19 +300,40 @@ finish() { # finish TABLE
     TABLE_SCHEMA = 'shop' AND TABLE_NAME LIKE '\\_%'")"
 }
 
-say "upgrade in the middle of a copy"
 begin_copy orders
 tool_started=$(started "$tool")
 worker_started=$(started "$worker")
+
+if [ "$booted" = yes ]; then
+  say "systemd: status, reload, crash, a hung loop"
+  systemctl status --no-pager shift-supervisord >"$work/status" || true
+  grep -q 'Status: "1 migrations here, 1 at work' "$work/status" || { cat "$work/status"; die "no STATUS="; }
+  systemctl reload shift-supervisord || die "reload"
+  kill -KILL "$(cat "$work/daemon.pid")"
+  restart_daemon
+  mkdir -p /run/systemd/system/shift-supervisord.service.d
+  printf '[Service]\nWatchdogSec=2s\n' >/run/systemd/system/shift-supervisord.service.d/test.conf
+  systemctl daemon-reload
+  systemctl restart shift-supervisord
+  note_daemon
+  kill -STOP "$(cat "$work/daemon.pid")"
+  restart_daemon
+  expect "how the hung daemon ended" watchdog "$(journalctl -u shift-supervisord -o cat | grep -o "result 'watchdog'" | head -n 1 | cut -d"'" -f2)"
+  rm -r /run/systemd/system/shift-supervisord.service.d
+  systemctl daemon-reload
+  expect "pt-osc after all that" "$tool_started" "$(started "$tool")"
+  expect "the worker after all that" "$worker_started" "$(started "$worker")"
+  echo "restarted after SIGKILL and by the watchdog; pt-osc $tool and worker $worker go on"
+fi
+
+say "upgrade in the middle of a copy"
 apt-get install -q -y --no-install-recommends "$work/next.deb" >"$work/upgrade.log" 2>&1 ||
   { tail "$work/upgrade.log"; die "the upgrade failed"; }
 case $(dpkg-query -W -f='${Version}' shift-supervisor) in
   *+next1) ;;
   *) die "the version is not the higher one" ;;
 esac
-stop_daemon
-expect "pt-osc after the daemon was stopped" "$tool_started" "$(started "$tool")"
-start_daemon
+restart_daemon
 wait_for "the adoption" 30 at_work_is
 expect "the adopted worker" "$worker" "$(of_daemon "\$.migrations[0].worker_pid")"
 expect "pt-osc after the upgrade" "$tool_started" "$(started "$tool")"
@@ -308,8 +365,7 @@ done
 [ ! -e /usr/sbin/shift-supervisord ] || die "the daemon's program is still there"
 grep -F 'carts' "$work/remove.log" | sed 's/^/  /'
 open_gate
-kill "$(cat "$work/api.pid")" 2>/dev/null || true
-wait_for "the end of shift-api" 30 is_gone "$(cat "$work/api.pid")"
+stop_api
 
 say "install again: it goes on"
 rows_before=$(sql shop -e "SELECT COUNT(*) FROM _${id}_carts_new")
@@ -338,7 +394,7 @@ kill "$worker" 2>/dev/null || true
 wait_for "the end of the worker" 60 is_gone "$worker"
 wait_for "the end of its tool" 60 is_gone "$tool"
 open_gate
-kill "$(cat "$work/api.pid")" 2>/dev/null || true
+stop_api
 dpkg --purge shift-supervisor >"$work/purge.log" 2>&1 || { cat "$work/purge.log"; die "purge failed"; }
 for path in "$state" /var/log/shift-supervisor /run/shift-supervisor "$etc" /etc/logrotate.d/shift-supervisor; do
   [ ! -e "$path" ] || die "$path is still there after purge"

@@ -9,16 +9,17 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 usage() {
   cat <<'TEXT'
-Usage: packaging/tests/run.sh [--packages DIR] [--only deb|rpm] [--base DIR] [--on-this-machine]
-                              [--keep] [--help]
+Usage: packaging/tests/run.sh [--packages DIR] [--only deb|rpm] [--base DIR] [--no-boot]
+                              [--on-this-machine] [--keep] [--help]
 
-Needs root. Makes a bare Debian 12 with debootstrap in a temporary folder and works in there: installs
-the .deb, runs a migration as the user shift on a private MariaDB, upgrades and removes the package in
-the middle of a copy, purges it; then the rpm, for what it contains.
+Needs root. Makes a bare Debian 12 with debootstrap in a temporary folder, boots it with systemd-nspawn and
+works in there: installs the .deb, runs a migration as the user shift on a private MariaDB, upgrades and
+removes the package in the middle of a copy, purges it; then the rpm, for what it contains.
 
   --packages DIR     packages of build.sh (default: build-packages/output; what is missing is built)
   --only deb|rpm     only this half
   --base DIR         copy this folder, made by debootstrap, instead of making one
+  --no-boot          a chroot instead of a booted container: the units are not used then
   --on-this-machine  install the .deb here instead of in a folder. Only for a machine to be thrown away:
                      the package is purged at the end, with /var/lib/shift-supervisor
   --keep             leave the folder
@@ -32,6 +33,7 @@ packages=$root/build-packages/output
 only=
 base=
 here=no
+boot=yes
 keep=no
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -41,6 +43,7 @@ while [ $# -gt 0 ]; do
     --only=*) only=${1#--only=} ;;
     --base) base=${2:?--base needs a folder}; shift ;;
     --base=*) base=${1#--base=} ;;
+    --no-boot) boot=no ;;
     --on-this-machine) here=yes ;;
     --keep) keep=yes ;;
     --help | -h) usage; exit 0 ;;
@@ -63,8 +66,13 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/shift-package-test-XXXXXX")
 chroot_dir=$dir/debian
 
 # Everything in the folder runs in a pid namespace of its own, so its end is the end of all of it.
+nspawn=
 cleanup() {
   local status=$?
+  if [ -n "$nspawn" ]; then
+    kill -TERM "$nspawn" 2>/dev/null || true # powers the container off
+    wait "$nspawn" 2>/dev/null || true
+  fi
   if [ "$keep" = yes ] || [ "$status" -ne 0 ]; then
     echo "the files are in $dir" >&2
   else
@@ -109,11 +117,34 @@ make_chroot() {
       exit 1
     }
   fi
-  printf '#!/bin/sh\nexit 101\n' >"$chroot_dir/usr/sbin/policy-rc.d"
-  chmod 755 "$chroot_dir/usr/sbin/policy-rc.d"
   # apt of the folder asks what apt of this machine asks.
   cp /etc/resolv.conf "$chroot_dir/etc/resolv.conf"
   find /etc/apt/apt.conf.d -name '*proxy*' -exec cp {} "$chroot_dir/etc/apt/apt.conf.d/" \;
+}
+
+# A container with systemd as pid 1; nothing of it is registered with this machine.
+boot_chroot() {
+  local deadline=$((SECONDS + 120))
+  in_chroot sh -c 'apt-get update -q && apt-get install -q -y --no-install-recommends systemd-sysv dbus' \
+    >"$dir/systemd.log" 2>&1 || { tail -n 5 "$dir/systemd.log" >&2; exit 1; }
+  systemd-nspawn --quiet --register=no --keep-unit --console=pipe --boot -D "$chroot_dir" \
+    >"$dir/nspawn.log" 2>&1 </dev/null &
+  nspawn=$!
+  until leader=$(pgrep --parent "$nspawn" | head -n 1) && [ -n "$leader" ] &&
+    in_container systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; do
+    if [ "$SECONDS" -ge "$deadline" ] || ! kill -0 "$nspawn" 2>/dev/null; then
+      tail -n 5 "$dir/nspawn.log" >&2
+      echo "run.sh: no systemd boots in a container here; --no-boot does without" >&2
+      exit 1
+    fi
+    sleep 0.5
+  done
+  echo "booted: systemd $(in_container systemctl --version | head -n 1 | cut -d' ' -f2)"
+}
+
+in_container() {
+  nsenter --target "$leader" --mount --uts --ipc --pid /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+    HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 }
 
 in_chroot() {
@@ -142,6 +173,12 @@ test_deb() {
   if [ "$here" = yes ]; then
     DEBIAN_FRONTEND=noninteractive bash /shift-test/in_root.sh
     rm -rf /shift-test
+  elif [ "$boot" = yes ]; then
+    boot_chroot
+    in_container bash /shift-test/in_root.sh
+    kill -TERM "$nspawn"
+    wait "$nspawn" || true
+    nspawn=
   else
     in_chroot bash /shift-test/in_root.sh
   fi
