@@ -1,8 +1,9 @@
 // Happy path: poll() -> on_page() -> consider() -> begin(): intent journaled -> unstage -> the
 // object comes back -> pin() (unless the answer already shows our run_host) -> read back ->
 // fetch_state() -> kWaiting. Failure modes, each a state: no usable answer to unstage ->
-// kUncertain, resolve() reads the migration and judge_claim() decides, in turns with the same
-// unstage (same claim_id) again; unstaged, unpinned and untouched for claim_grace -> kContesting.
+// kUncertain, resolve() (claimer_pin.cc) reads the migration and judge_claim() decides, in turns
+// with the same unstage (same claim_id) again; unstaged, unpinned and untouched for claim_grace ->
+// kContesting. What is ours is looked after in claimer_hold.cc.
 
 #include "supervisor/claimer.h"
 
@@ -19,23 +20,7 @@ namespace {
 // Rails shows at most two migrations a page: a full page may hide work behind it.
 constexpr std::size_t kPageItems = 2;
 constexpr Millis kPollAfterHandOn{500};
-constexpr Millis kClaimBackoffMin{500};
 constexpr Millis kClaimBackoffMax{30'000};
-// After the pin of a takeover was written: what its old host may still write is written by then.
-constexpr Millis kTakeoverWaitMax{5'000};
-constexpr Millis kRecheckMax = std::chrono::hours(6);
-
-// The table is changed: no newer claim makes that untrue, and `complete` is all there is to tell.
-bool completes_anyway(const Entry& entry) {
-    return entry.record.no_return &&
-           std::any_of(entry.calls.begin(), entry.calls.end(), [](const OwedCall& call) {
-               return call.kind == CallKind::kComplete && call.state == CallState::kPending;
-           });
-}
-
-std::string path_of(const Entry& entry) {
-    return fmt::format("migrations/{}", entry.record.id);
-}
 
 }  // namespace
 
@@ -48,6 +33,10 @@ Result<Migration> shown_migration(const ApiAnswer& answer) {
     }
     const auto it = answer.body.find("migration");
     return parse_migration(it == answer.body.end() ? answer.body : *it);
+}
+
+std::string Claimer::path_of(const Entry& entry) {
+    return fmt::format("migrations/{}", entry.record.id);
 }
 
 void Claimer::reset() {
@@ -324,7 +313,7 @@ void Claimer::on_unstage(Entry& entry, const ApiAnswer& answer) {
 }
 
 void Claimer::void_older_calls(Entry& entry) {
-    const bool completes = completes_anyway(entry);
+    const bool completes = entry.completes_anyway();
     for (OwedCall& call : entry.calls) {
         if (call.claim >= entry.record.claim) {
             continue;
@@ -411,325 +400,6 @@ void Claimer::read(Entry& entry, std::function<void(Entry&, const ApiAnswer&)> t
                             }));
 }
 
-void Claimer::resolve(Entry& entry) {
-    read(entry, [this](Entry& answered, const ApiAnswer& answer) { on_resolve(answered, answer); });
-}
-
-void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
-    auto shown = shown_migration(answer);
-    if (!shown.ok()) {
-        if (shown.error().code == Errc::kNotFound) {
-            let_go(entry, shown.error().message);
-        } else {
-            later(entry);
-        }
-        return;
-    }
-    const Json& object = answer.body.contains("migration") ? answer.body["migration"] : answer.body;
-    const auto now = registry_.clock().now();
-    switch (judge_claim(*shown, registry_.config().run_host)) {
-        case ClaimVerdict::kOurs:
-            if (entry.record.state != ClaimState::kContesting || has_won(entry)) {
-                claimed(entry, object, true);
-            }
-            return;
-        case ClaimVerdict::kMovedOn:
-            let_go(entry, fmt::format("moved on to status {} while our claim was uncertain",
-                                      shown->status));
-            return;
-        case ClaimVerdict::kTheirs:
-            watch(entry, *shown);
-            return;
-        case ClaimVerdict::kStillStaged:  // or staged again, in another step
-            entry.untouched_since = {};
-            registry_.set_state(entry, ClaimState::kUncertain, "still staged; asking again");
-            later(entry);
-            return;
-        case ClaimVerdict::kNobodys:
-            if (entry.untouched_since == SteadyTime{} ||
-                entry.untouched_version != shown->lock_version) {
-                entry.untouched_since = now;
-                entry.untouched_version = shown->lock_version;
-            }
-            registry_.set_reason(entry,
-                                 "unstage answer lost; unstaged and unpinned, waiting "
-                                 "claim_grace for its owner");
-            if (now - entry.untouched_since >= registry_.config().claim_grace) {
-                contest(entry);
-            } else {
-                later(entry);
-            }
-            return;
-    }
-}
-
-// It may have been us who unstaged it, and its host may not know: we let go when we see that host
-// go on with it, and contest it when the pin goes without that.
-void Claimer::watch(Entry& entry, const Migration& shown) {
-    const bool seen_before = entry.untouched_since != SteadyTime{};
-    const bool goes_on = seen_before && entry.untouched_version != shown.lock_version;
-    if (goes_on || entry.held_before || entry.attempt) {
-        let_go(entry, fmt::format("taken by {}", shown.run_host));
-        return;
-    }
-    entry.untouched_version = shown.lock_version;
-    if (!seen_before) {
-        entry.untouched_since = registry_.clock().now();
-    }
-    registry_.set_reason(
-        entry, fmt::format("pinned to {}: watching whether that host goes on", shown.run_host));
-    later(entry);
-}
-
-void Claimer::contest(Entry& entry) {
-    entry.won_since = {};
-    registry_.set_state(entry, ClaimState::kContesting, "nobody claimed it: writing our pin");
-    registry_.add_event(&entry, "supervisor", "contest", Json::object());
-    write_pin(entry, kClaimBackoffMin);
-}
-
-// Where others may write theirs at the same time: the last one wins, and all look `wait` later.
-void Claimer::write_pin(Entry& entry, Millis wait) {
-    entry.claim_call_in_flight = true;
-    registry_.then([this, wait, id = entry.record.id] {
-        Json body = {{"id", std::to_string(id)}, {"run_host", registry_.config().run_host}};
-        upstream_.call({"PUT", fmt::format("migrations/{}", id), std::move(body)},
-                       registry_.on_answer(id, [this, wait](Entry& answered, const ApiAnswer&) {
-                           answered.claim_call_in_flight = false;
-                           answered.claim_due =
-                               registry_.clock().now() + wait + registry_.share_of(wait);
-                       }));
-    });
-}
-
-// The last writer of a contested pin wins. Whoever has not seen ours yet may be about to write: it
-// has read before we read, gets that answer within rest_timeout and its pin is written within
-// another one. Only after that a second look is final.
-bool Claimer::has_won(Entry& entry) {
-    const auto now = registry_.clock().now();
-    const Millis wait = 2 * registry_.config().rest_timeout;
-    if (entry.won_since == SteadyTime{}) {
-        entry.won_since = now;
-        entry.claim_due = now + wait + kClaimBackoffMin;
-        registry_.set_reason(entry,
-                             "our pin is there; waiting for those who may be writing theirs");
-    }
-    return now - entry.won_since >= wait;
-}
-
-void Claimer::pin(Entry& entry) {
-    // Late pins read first: somebody else may have been given it meanwhile.
-    const auto grace = registry_.config().claim_grace / 2;
-    const bool late = !entry.claimed_at || registry_.clock().now() - *entry.claimed_at > grace;
-    if (late || entry.claim_tries > 0) {
-        read_pin(entry, true);
-        return;
-    }
-    entry.claim_call_in_flight = true;
-    Json body = {{"id", std::to_string(entry.record.id)},
-                 {"run_host", registry_.config().run_host}};
-    upstream_.call(
-        {"PUT", path_of(entry), std::move(body)},
-        registry_.on_answer(entry.record.id, [this](Entry& answered, const ApiAnswer& answer) {
-            answered.claim_call_in_flight = false;
-            if (answer.good()) {
-                read_pin(answered, false);
-            } else {
-                registry_.set_reason(answered, "pin: " + answer.brief());
-                later(answered);
-            }
-        }));
-}
-
-void Claimer::read_pin(Entry& entry, bool may_write) {
-    read(entry, [this, may_write](Entry& answered, const ApiAnswer& answer) {
-        on_pin_read(answered, answer, may_write);
-    });
-}
-
-void Claimer::on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write) {
-    auto shown = shown_migration(answer);
-    if (!shown.ok()) {
-        if (shown.error().code == Errc::kNotFound) {
-            let_go(entry, shown.error().message);
-        } else {
-            registry_.set_reason(entry, "reading the pin back: " + shown.error().message);
-            later(entry);
-        }
-        return;
-    }
-    switch (judge_pin(*shown, entry.record, registry_.config().run_host)) {
-        case PinVerdict::kConfirmed:
-            pinned(entry);
-            return;
-        case PinVerdict::kNotYet:
-            if (may_write) {
-                entry.claimed_at = registry_.clock().now();
-                entry.claim_tries = 0;
-                pin(entry);
-            } else {
-                later(entry);
-            }
-            return;
-        case PinVerdict::kTheirs:
-            registry_.set_state(entry, ClaimState::kUncertain);
-            watch(entry, *shown);
-            return;
-        case PinVerdict::kRestaged:
-            poll_due_ = {};
-            if (!shown->staged && shown->run_host == registry_.config().run_host) {
-                take_pin_back(entry, *shown);
-            } else {
-                let_go(entry, fmt::format("moved on to status {} before our pin", shown->status));
-            }
-            return;
-    }
-}
-
-// Another host has claimed a newer step, and our pin went over its own.
-void Claimer::take_pin_back(Entry& entry, const Migration& shown) {
-    void_older_calls(entry);
-    OwedCall unpin;
-    unpin.claim = entry.record.claim;
-    unpin.claimed_status = shown.status;
-    unpin.lane = Lane::kHandOn;
-    unpin.kind = CallKind::kUnpin;
-    registry_.add_call(entry, std::move(unpin));
-    registry_.set_state(entry, ClaimState::kDelivering,
-                        fmt::format("moved on to status {} before our pin", shown.status));
-}
-
-void Claimer::pinned(Entry& entry) {
-    entry.pin_seen = registry_.clock().now();
-    entry.claim_tries = 0;
-    entry.claim_due = {};
-    poll_due_ = {};  // a page that moved may show what it hid
-    const bool same_attempt =
-        entry.attempt && entry.record.step && entry.attempt->step == *entry.record.step;
-    if (same_attempt) {
-        registry_.set_state(entry, ClaimState::kRunning);
-    } else if (completes_anyway(entry)) {
-        registry_.set_state(entry, ClaimState::kDelivering, "the table was changed already");
-    } else if (entry.attempt || !needs_state_file(entry.record)) {
-        registry_.set_state(entry, ClaimState::kWaiting);
-    } else {
-        registry_.set_state(entry, ClaimState::kFetching);
-    }
-}
-
-bool Claimer::is_confirmed(Entry& entry) {
-    const auto now = registry_.clock().now();
-    const bool fresh = entry.pin_seen != SteadyTime{} &&
-                       now - entry.pin_seen < registry_.config().recheck_interval;
-    if (std::exchange(entry.may_start, false) || fresh) {
-        return true;
-    }
-    if (!entry.claim_call_in_flight && now >= entry.claim_due) {
-        read(entry,
-             [this](Entry& answered, const ApiAnswer& answer) { on_hold_read(answered, answer); });
-    }
-    return false;
-}
-
-void Claimer::on_hold_read(Entry& entry, const ApiAnswer& answer) {
-    if (entry.record.state != ClaimState::kWaiting || entry.attempt) {
-        return;
-    }
-    auto shown = shown_migration(answer);
-    if (!shown.ok()) {
-        if (shown.error().code == Errc::kNotFound) {
-            disown(entry, shown.error().message);
-        } else if (entry.pin_seen != SteadyTime{}) {
-            entry.may_start = true;  // seen by this process: an outage, no more
-        } else {
-            registry_.set_reason(entry, "waiting for the API to say that it is still ours: " +
-                                            shown.error().message);
-            later(entry);
-        }
-        return;
-    }
-    entry.claim_tries = 0;
-    entry.claim_due = {};
-    switch (judge_hold(*shown, entry.record, registry_.config().run_host)) {
-        case HoldVerdict::kOurs:
-            entry.pin_seen = registry_.clock().now();
-            entry.may_start = true;
-            return;
-        case HoldVerdict::kUnpinned:
-            registry_.set_state(entry, ClaimState::kPinning, "unpinned meanwhile");
-            return;
-        case HoldVerdict::kStaged:
-            registry_.set_reason(entry, fmt::format("moved on to status {} ({})", shown->status,
-                                                    api_status_name(shown->status)));
-            poll_due_ = {};
-            later(entry);
-            return;
-        case HoldVerdict::kTheirs:
-            disown(entry, fmt::format("no longer ours: status {}, run_host '{}'", shown->status,
-                                      shown->run_host));
-            return;
-    }
-}
-
-Status Claimer::take_over(const Migration& listed) {
-    const auto step = step_of_status(listed.status);
-    if (!step) {
-        return Error{Errc::kInvalidArgument,
-                     fmt::format("migration {} is in status {} ({}): nothing to take over",
-                                 listed.id, listed.status, api_status_name(listed.status))};
-    }
-    Entry& entry = registry_.obtain(listed.id);
-    if (is_open(entry.record.state) || entry.attempt || entry.claim_call_in_flight) {
-        return Error{Errc::kConflict, fmt::format("migration {} is in work here: {}", listed.id,
-                                                  claim_state_name(entry.record.state))};
-    }
-    begin_record(entry, listed, *step);
-    apply_overrides(entry.record.seen);
-    entry.pin_written = false;
-    registry_.set_state(entry, ClaimState::kTakingOver,
-                        listed.run_host.empty() ? "taken over, it was nobody's"
-                                                : "taken over from " + listed.run_host);
-    registry_.add_event(&entry, "operator", "takeover",
-                        {{"from", listed.run_host}, {"status", listed.status}});
-    return Ok{};
-}
-
-void Claimer::on_takeover_read(Entry& entry, const ApiAnswer& answer) {
-    auto shown = shown_migration(answer);
-    if (!shown.ok()) {
-        if (shown.error().code == Errc::kNotFound) {
-            let_go(entry, shown.error().message);
-        } else {
-            later(entry);
-        }
-        return;
-    }
-    switch (judge_takeover(*shown, entry.record, registry_.config().run_host)) {
-        case TakeoverVerdict::kPinIt:
-            if (entry.pin_written) {
-                later(entry);
-            }
-            entry.pin_written = true;
-            write_pin(entry, std::min(kTakeoverWaitMax, registry_.config().claim_grace / 4));
-            return;
-        case TakeoverVerdict::kOurs:
-            claimed(entry,
-                    answer.body.contains("migration") ? answer.body["migration"] : answer.body,
-                    true);
-            return;
-        case TakeoverVerdict::kOursStaged:
-            registry_.set_state(entry, ClaimState::kLetGo,
-                                "taken over; staged, the poll claims it");
-            poll_due_ = {};
-            return;
-        case TakeoverVerdict::kNotOurs:
-            let_go(entry,
-                   fmt::format("not taken over, it has moved since: status {}, run_host '{}'",
-                               shown->status, shown->run_host));
-            return;
-    }
-}
-
 void Claimer::fetch_state(Entry& entry) {
     entry.claim_call_in_flight = true;
     const std::string path =
@@ -773,74 +443,6 @@ void Claimer::disown(Entry& entry, const std::string& why, WhyCode code) {
     entry.disowned = entry.attempt.has_value();
     registry_.set_state(entry, entry.attempt ? ClaimState::kRunning : ClaimState::kLetGo, why,
                         code);
-}
-
-// What is open is read at the configured interval, what is closed the more rarely the longer it has
-// been so.
-Millis Claimer::recheck_interval(const Entry& entry) const {
-    const Millis configured = registry_.config().recheck_interval;
-    if (is_open(entry.record.state)) {
-        return configured;
-    }
-    const auto closed_for =
-        std::chrono::duration_cast<Millis>(registry_.clock().wall() - entry.record.since);
-    return std::clamp(closed_for / 4, configured, std::max(configured, kRecheckMax));
-}
-
-void Claimer::recheck(Entry& entry) {
-    const auto now = registry_.clock().now();
-    if (entry.recheck_due == SteadyTime{}) {
-        const auto interval = recheck_interval(entry);
-        // After a start not all at once.
-        entry.recheck_due = now + interval / 2 + registry_.share_of(interval / 2);
-    }
-    const ClaimState state = entry.record.state;
-    const bool held = state == ClaimState::kWaiting || state == ClaimState::kRunning ||
-                      state == ClaimState::kDeciding || may_move_again(entry.record);
-    if (!held || entry.claim_call_in_flight || entry.disowned || now < entry.recheck_due) {
-        return;
-    }
-    entry.recheck_due = now + recheck_interval(entry);
-    read(entry, [this](Entry& answered, const ApiAnswer& answer) { on_recheck(answered, answer); });
-}
-
-void Claimer::on_recheck(Entry& entry, const ApiAnswer& answer) {
-    MigrationRecord& record = entry.record;
-    const auto shown = shown_migration(answer);
-    const bool open = is_open(record.state);
-    if (!shown.ok()) {
-        if (shown.error().code == Errc::kNotFound && open && !record.no_return) {
-            disown(entry, "deleted from the API");
-        }
-        return;
-    }
-    const std::string& us = registry_.config().run_host;
-    if (open && !shown->run_host.empty() && shown->run_host != us) {
-        disown(entry, fmt::format("taken over by {}", shown->run_host), WhyCode::kPinnedElsewhere);
-        return;
-    }
-    const bool as_claimed = !shown->staged && step_of_status(shown->status) == record.step;
-    if (open && shown->run_host.empty() && as_claimed) {
-        registry_.set_state(entry, ClaimState::kPinning, "our pin is gone");
-        return;
-    }
-    // Ours by its pin, unstaged, and nobody serves its step: a claim that was lost, or one that
-    // another host got by a stale listing and left to us.
-    const auto step = step_of_status(shown->status);
-    const bool served = open ? step == record.step : is_cancelled_by_us(record);
-    const bool is_lost = !shown->staged && shown->run_host == us && step && !served &&
-                         shown->lock_version >= record.seen.lock_version;
-    if (is_lost && (open || allowed_)) {
-        record.claim += 1;
-        entry.held_before = open;
-        record.listed_lock_version = shown->lock_version;
-        claimed(entry, answer.body.contains("migration") ? answer.body["migration"] : answer.body,
-                true);
-    } else if (!open) {
-        record.seen.status = shown->status;
-        record.seen.lock_version = shown->lock_version;
-        registry_.touch(entry);
-    }
 }
 
 void Claimer::advance(Entry& entry) {

@@ -44,6 +44,9 @@ class Claimer {
     WallTime last_poll() const { return last_poll_; }
 
   private:
+    static constexpr Millis kClaimBackoffMin{500};
+
+    static std::string path_of(const Entry& entry);
     enum class Listed { kSkip, kClaimed, kNoSlot };
 
     void poll();

@@ -87,6 +87,15 @@ struct Entry {
 
     bool changed = false;  // record to be written
     bool attempt_changed = false;
+
+    // The table is changed: no newer claim makes that untrue, and `complete` is all there is to
+    // tell.
+    bool completes_anyway() const {
+        return record.no_return &&
+               std::any_of(calls.begin(), calls.end(), [](const OwedCall& call) {
+                   return call.kind == CallKind::kComplete && call.state == CallState::kPending;
+               });
+    }
 };
 
 // All entries, and the one place that writes the journal. Changes of a loop turn gather and are
