@@ -257,7 +257,7 @@ submit() { # submit TABLE: its number
   make_table "$1"
   shift-supervisorctl submit --cluster main --database shop --config-path "$work/slow.conf" \
     --ddl "ALTER TABLE $1 ADD COLUMN extra INT NOT NULL DEFAULT 7" >"$work/submit.log" || die "submit"
-  sqlite3 "file:$state/shift-api.db?mode=ro" 'SELECT max(id) FROM migrations'
+  sqlite3 "file:$state/shift-api.db?mode=ro" 'SELECT max(id) FROM migration'
 }
 copied() { [ "$(sql -e "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop' AND
   TABLE_NAME = '_$1_$2_new'")" = 1 ] && [ "$(sql shop -e "SELECT COUNT(*) FROM _$1_$2_new")" -gt 0 ]; }

@@ -102,7 +102,7 @@ make_next() {
   dpkg-deb --raw-extract "$from" "$dir/next"
   version=$(dpkg-deb --field "$from" Version)
   sed -i "s/^Version: .*/Version: $version+next1/" "$dir/next/DEBIAN/control"
-  dpkg-deb --root-owner-group --build "$dir/next" "$to" >/dev/null
+  dpkg-deb --root-owner-group -Znone --build "$dir/next" "$to" >/dev/null
 }
 
 make_chroot() {
@@ -119,6 +119,7 @@ make_chroot() {
   fi
   # apt of the folder asks what apt of this machine asks.
   cp /etc/resolv.conf "$chroot_dir/etc/resolv.conf"
+  echo "127.0.0.1 localhost" >"$chroot_dir/etc/hosts"
   find /etc/apt/apt.conf.d -name '*proxy*' -exec cp {} "$chroot_dir/etc/apt/apt.conf.d/" \;
 }
 

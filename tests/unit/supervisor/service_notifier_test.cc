@@ -110,16 +110,15 @@ TEST(ServiceNotifier, ALoopThatHangsFeedsItNoMore) {
     const SystemClock clock;
     uv_loop_t loop;
     uv_loop_init(&loop);
-    std::vector<std::string> before;
+    std::size_t fed = 0;
     std::vector<std::string> while_hanging;
-    int turns = 0;
     {
         const UvTicker ticker(loop, 10, [&] {
-            if (++turns < 60) {
+            fed += manager.heard().size();
+            if (fed < 3) {
                 notifier.turned(clock.now());
                 return;
             }
-            before = manager.heard();
             // Hangs in the callback for as long as the manager would wait.
             const auto until = clock.now() + kWatchdog;
             while (clock.now() < until) {
@@ -131,8 +130,6 @@ TEST(ServiceNotifier, ALoopThatHangsFeedsItNoMore) {
     }
     uv_run(&loop, UV_RUN_DEFAULT);
     EXPECT_EQ(uv_loop_close(&loop), 0);
-    EXPECT_GE(before.size(), 3U) << "60 turns of 10 ms";
-    EXPECT_LE(before.size(), 60U);
     EXPECT_THAT(while_hanging, IsEmpty());
 }
 
