@@ -15,7 +15,7 @@ Usage: packaging/capture.sh [OUTPUT]
 
 Runs packaging/quickstart.sh in a temporary folder, with a second migration beside its own, and writes
 the screen of `status --watch` as SVG to OUTPUT (default: docs/status.svg). SHIFT_BIN_DIR=DIR uses the
-programs in DIR instead of building.
+programs in DIR instead of building. CAPTURE_ROWS=N loads N rows (default: 1000000).
 TEXT
     exit 0
     ;;
@@ -52,7 +52,7 @@ wait_for() { # wait_for WHAT SECONDS COMMAND...
   done
 }
 
-"$root/packaging/quickstart.sh" --dir "$dir/demo" --rows 1000000 >"$dir/quickstart.log" 2>&1 &
+"$root/packaging/quickstart.sh" --dir "$dir/demo" --rows "${CAPTURE_ROWS:-1000000}" >"$dir/quickstart.log" 2>&1 &
 quickstart=$!
 wait_for "the copy" 900 grep -q 'awaiting start' "$dir/quickstart.log"
 ctl=${SHIFT_BIN_DIR:+$SHIFT_BIN_DIR/shift-supervisorctl}
