@@ -14,12 +14,12 @@
 // Every public call takes the mutex, opens a transaction, works on whole rows and commits;
 // functions named *_locked run inside such a transaction. A failed step returns early and the
 // Transaction rolls back. The schema's version is user_version; migrations are only ever appended
-// to kMigrations.
+// to kSchemaSteps.
 
 namespace shift::api {
 namespace {
 
-constexpr const char* kMigrations[] = {
+constexpr const char* kSchemaSteps[] = {
     R"sql(
 CREATE TABLE migration (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -85,7 +85,7 @@ CREATE TABLE chunk (
 CREATE INDEX chunk_by_file ON chunk (file_id, id);
 )sql",
 };
-constexpr int kVersion = static_cast<int>(std::size(kMigrations));
+constexpr int kVersion = static_cast<int>(std::size(kSchemaSteps));
 
 template <typename T>
 struct IsOptional : std::false_type {};
@@ -289,7 +289,7 @@ Status Store::migrate() {
                                  version, kVersion)};
     }
     for (int next = version; next < kVersion; ++next) {
-        RETURN_IF_ERROR(execute(kMigrations[next]));
+        RETURN_IF_ERROR(execute(kSchemaSteps[next]));
     }
     if (version < kVersion) {
         RETURN_IF_ERROR(execute(fmt::format("PRAGMA user_version={}", kVersion).c_str()));

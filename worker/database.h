@@ -26,6 +26,8 @@ class Database {
     // Connects for looking. Errors: as errc_of_mysql().
     Status open();
     Result<Connection*> look();
+    // A statement that reads a whole table may take as long.
+    static constexpr std::chrono::hours kCountTimeout{24};
     // A further session. `role` is for people who read the events.
     Result<Connection> connect(const std::string& role, std::chrono::seconds read_timeout);
 

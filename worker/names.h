@@ -18,6 +18,7 @@ std::string shadow_name(MigrationId migration, std::string_view table);
 // A name the original runner's pt-osc gave its new table: "_t_new" with one to ten underscores.
 bool is_original_shadow_name(std::string_view name, std::string_view table);
 // The names pt-osc 2.2 to 3.7 gives its triggers: _del _upd _ins after "pt_osc_<db>_<table>".
+inline constexpr std::size_t kOscTriggerCount = 3;
 std::vector<std::string> osc_trigger_names(std::string_view database, std::string_view table);
 // "<timestamp>_<table>", cut to 64 bytes on a character boundary.
 std::string trash_name(std::string_view timestamp, std::string_view table);

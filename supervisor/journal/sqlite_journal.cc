@@ -99,7 +99,9 @@ Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(const std::string& pa
         return journal->error("open");
     }
     sqlite3_extended_result_codes(db, 1);
-    sqlite3_busy_timeout(db, 2'000);  // a reader's checkpoint lock is short; only waited at commit
+    // Blocks the loop. Only another writer makes us wait: a person's statement is that short, a
+    // transaction that a person left open is a failure until it is closed.
+    sqlite3_busy_timeout(db, 250);
     int persist = 1;
     sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
     if (Status status = journal->prepare_schema(); !status.ok()) {

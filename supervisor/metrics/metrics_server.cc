@@ -15,11 +15,11 @@
 namespace shift {
 namespace {
 
-constexpr std::size_t kClientsMax = 16;
+constexpr std::size_t kScrapersMax = 16;
 constexpr std::size_t kRequestBytesMax = 8 * 1024;
-constexpr int kBacklog = 16;
+constexpr int kScrapeBacklog = 16;
 constexpr std::uint64_t kClientMs = 10'000;
-constexpr std::uint64_t kSweepMs = 2'000;
+constexpr std::uint64_t kScrapeSweepMs = 2'000;
 
 std::string response(const char* status, const char* type, const std::string& body, bool head) {
     return fmt::format(
@@ -82,7 +82,7 @@ Status MetricsServer::bind(const std::string& address) {
     listener_->data = this;
     int rc = uv_tcp_bind(listener_.get(), reinterpret_cast<const sockaddr*>(&where), 0);
     if (rc == 0) {
-        rc = uv_listen(reinterpret_cast<uv_stream_t*>(listener_.get()), kBacklog,
+        rc = uv_listen(reinterpret_cast<uv_stream_t*>(listener_.get()), kScrapeBacklog,
                        [](uv_stream_t* stream, int status) {
                            if (status == 0) {
                                static_cast<MetricsServer*>(stream->data)->accept();
@@ -92,7 +92,7 @@ Status MetricsServer::bind(const std::string& address) {
     if (rc < 0) {
         return Error{Errc::kIo, fmt::format("metrics_listen {}: {}", address, uv_strerror(rc)), rc};
     }
-    sweeper_ = std::make_unique<UvTicker>(loop_, kSweepMs, [this] { drop_slow(); });
+    sweeper_ = std::make_unique<UvTicker>(loop_, kScrapeSweepMs, [this] { drop_slow(); });
     return Ok{};
 }
 
@@ -114,7 +114,7 @@ void MetricsServer::accept() {
     client->since_ms = uv_now(&loop_);
     clients_.insert(client);
     if (uv_accept(reinterpret_cast<uv_stream_t*>(listener_.get()), client->stream()) != 0 ||
-        clients_.size() > kClientsMax) {
+        clients_.size() > kScrapersMax) {
         drop(client);
         return;
     }

@@ -253,6 +253,23 @@ std::string faketime() {
     throw std::runtime_error("no libfaketime.so.1 below /usr/lib");
 }
 
+TEST(HeldJournal, ByAnOpenTransactionOfAPersonStopsNothingForGood) {
+    Held held;
+    held.copy();
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(held.s.supervisor().journal().c_str(), &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 30'000);
+    ASSERT_EQ(sqlite3_exec(db, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    held.s.model().pause(held.id);
+    held.s.await("the journal's failure", [&] { return !held.journal_error().empty(); });
+    EXPECT_THAT(command_line(held.worker), HasSubstr("--attempt-dir"));
+    sqlite3_close(db);
+    held.s.await_status(held.id, 12);
+    EXPECT_THAT(held.journal_error(), IsEmpty());
+    held.s.resume(held.id);
+    held.finish();
+}
+
 TEST(Clock, ThatStepsBackAndForthChangesNothing) {
     Held held({}, false);
     const std::string step = held.s.dir() / "clock";

@@ -34,8 +34,6 @@
 namespace shift {
 namespace {
 
-constexpr std::chrono::hours kCountTimeout{24};
-constexpr std::size_t kTriggerCount = 3;
 constexpr std::size_t kSquareBytesMax = std::size_t{4} * 1024 * 1024;
 constexpr int kOverloadPauseS = 30;
 constexpr int kPluginRefused = 41;
@@ -118,12 +116,12 @@ Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan
         return std::optional(
             copy_error("shadow_missing", "the new table " + plan.shadow + " is not there"));
     }
-    if (now.triggers.size() != kTriggerCount) {
+    if (now.triggers.size() != kOscTriggerCount) {
         return std::optional(
             copy_error("triggers_missing",
                        fmt::format("{} of the {} triggers that keep {} in step are there: rows may "
                                    "differ; resume copies anew",
-                                   now.triggers.size(), kTriggerCount, plan.shadow)));
+                                   now.triggers.size(), kOscTriggerCount, plan.shadow)));
     }
     ASSIGN_OR_RETURN(const OscCopyState saved, copy_state_of(state));
     if (!saved.triggers.empty()) {
@@ -137,7 +135,8 @@ Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan
         return std::optional<Verdict>();
     }
     context.reporter.phase("row count");
-    ASSIGN_OR_RETURN(Connection counter, context.database.connect("row count", kCountTimeout));
+    ASSIGN_OR_RETURN(Connection counter,
+                     context.database.connect("row count", Database::kCountTimeout));
     RowCounts counts;
     RETURN_IF_ERROR(while_keeping_lock(context, counter, [&]() -> Status {
         ASSIGN_OR_RETURN(counts, count_rows(counter, context.db(), context.table, plan.shadow));

@@ -18,8 +18,6 @@
 namespace shift {
 namespace {
 
-constexpr std::size_t kTriggerCount = 3;
-constexpr std::chrono::hours kCountTimeout{24};
 constexpr std::chrono::hours kAnalyzeTimeout{1};
 
 Result<Verdict> give_up(Context& context, const std::string& reason, const std::string& message) {
@@ -46,7 +44,8 @@ bool is_known_copied(const Context& context) {
 // snapshot prove that none is missing.
 Result<std::optional<Verdict>> compare_counts(Context& context, const std::string& shadow) {
     context.reporter.phase("row count");
-    ASSIGN_OR_RETURN(Connection counter, context.database.connect("row count", kCountTimeout));
+    ASSIGN_OR_RETURN(Connection counter,
+                     context.database.connect("row count", Database::kCountTimeout));
     RowCounts counts;
     RETURN_IF_ERROR(while_keeping_lock(context, counter, [&]() -> Status {
         ASSIGN_OR_RETURN(counts, count_rows(counter, context.db(), context.table, shadow));
@@ -88,13 +87,13 @@ Result<std::optional<Verdict>> compare_with_copy(Context& context, const std::st
 
 Result<std::optional<Verdict>> verify(Context& context, const std::string& shadow) {
     ASSIGN_OR_RETURN(const auto triggers, our_triggers(context, context.table, {shadow}));
-    if (triggers.size() != kTriggerCount) {
+    if (triggers.size() != kOscTriggerCount) {
         ASSIGN_OR_RETURN(
             Verdict verdict,
             give_up(context, "triggers_missing",
                     fmt::format("{} of the {} triggers that keep the new table in step are there, "
                                 "so rows may differ: not swapped",
-                                triggers.size(), kTriggerCount)));
+                                triggers.size(), kOscTriggerCount)));
         return std::optional(std::move(verdict));
     }
     ASSIGN_OR_RETURN(auto changed, compare_with_copy(context, shadow));

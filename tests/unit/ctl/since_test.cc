@@ -8,10 +8,10 @@
 namespace shift::ctl {
 namespace {
 
-const WallTime kNow = parse_iso_time("2026-11-23T18:10:00.000Z");
+const WallTime kNowTime = parse_iso_time("2026-11-23T18:10:00.000Z");
 
 std::string since(const std::string& text) {
-    const auto time = parse_since(text, kNow);
+    const auto time = parse_since(text, kNowTime);
     return time.ok() ? iso_time(*time) : time.error().message;
 }
 
@@ -21,7 +21,7 @@ TEST(Since, TakesAges) {
     EXPECT_EQ(since("2h"), "2026-11-23T16:10:00.000Z");
     EXPECT_EQ(since("3d"), "2026-11-20T18:10:00.000Z");
     EXPECT_EQ(since("1w"), "2026-11-16T18:10:00.000Z");
-    EXPECT_EQ(since("0s"), iso_time(kNow));
+    EXPECT_EQ(since("0s"), iso_time(kNowTime));
 }
 
 TEST(Since, TakesTimes) {
@@ -42,7 +42,7 @@ TEST(Since, TakesTimes) {
 TEST(Since, RefusesWhatIsNone) {
     for (const char* text : {"", "yesterday", "10", "10x", "-5m", "2026-13-45", "99999999999d",
                              "2026-11-23 18:10 and more"}) {
-        EXPECT_FALSE(parse_since(text, kNow).ok()) << text;
+        EXPECT_FALSE(parse_since(text, kNowTime).ok()) << text;
     }
 }
 
