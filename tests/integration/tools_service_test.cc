@@ -43,29 +43,38 @@ class ServiceManager {
                   0);
     }
     const std::string& name() const { return name_; }
-    // Lines since the last call.
+    // Lines that nobody has asked for.
     std::vector<std::string> heard() {
-        std::vector<std::string> lines;
-        char buffer[8192];
-        for (ssize_t got = 0; (got = ::recv(fd_.get(), buffer, sizeof buffer, 0)) >= 0;) {
-            for (std::string& line :
-                 split(std::string_view(buffer, static_cast<std::size_t>(got)), '\n')) {
-                lines.push_back(std::move(line));
-            }
-        }
-        return lines;
+        receive();
+        return std::exchange(unread_, {});
     }
     void await(const std::string& line) {
         EXPECT_TRUE(poll_until([&] {
-            const auto lines = heard();
-            return std::find(lines.begin(), lines.end(), line) != lines.end();
+            receive();
+            const auto it = std::find(unread_.begin(), unread_.end(), line);
+            if (it == unread_.end()) {
+                return false;
+            }
+            unread_.erase(it);
+            return true;
         })) << line
             << " was not heard";
     }
 
   private:
+    void receive() {
+        char buffer[8192];
+        for (ssize_t got = 0; (got = ::recv(fd_.get(), buffer, sizeof buffer, 0)) >= 0;) {
+            for (std::string& line :
+                 split(std::string_view(buffer, static_cast<std::size_t>(got)), '\n')) {
+                unread_.push_back(std::move(line));
+            }
+        }
+    }
+
     std::string name_;
     UniqueFd fd_;
+    std::vector<std::string> unread_;
 };
 
 TEST(Service, TheManagerHearsHowTheDaemonIsAndAHungOneFeedsNoWatchdog) {
