@@ -19,6 +19,7 @@
 #include <set>
 
 #include "common/file.h"
+#include "common/migration.h"
 #include "common/text.h"
 
 namespace shift {
@@ -419,6 +420,18 @@ std::string host_name() {
         return "localhost";
     }
     return name;
+}
+
+void apply_overrides(const Config& config, Migration& migration) {
+    if (!config.host_override.empty()) {
+        migration.host = config.host_override;
+    }
+    if (config.port_override != 0) {
+        migration.port = config.port_override;
+    }
+    if (!config.database_override.empty()) {
+        migration.database = config.database_override;
+    }
 }
 
 }  // namespace shift

@@ -9,6 +9,8 @@
 
 namespace shift {
 
+struct Migration;
+
 using Millis = std::chrono::milliseconds;
 
 // The daemon's YAML. The first block are the keys of the original runner, same names and meanings;
@@ -94,6 +96,9 @@ std::vector<std::string> config_keys();
 
 // Names of keys whose value differs and that a running daemon cannot take over (SIGHUP).
 std::vector<std::string> not_reloadable(const Config& running, const Config& fresh);
+
+// host_override, port_override and database_override in the place of what the API says.
+void apply_overrides(const Config& config, Migration& migration);
 
 std::string host_name();
 
