@@ -19,6 +19,7 @@
 #include <set>
 
 #include "common/file.h"
+#include "common/migration.h"
 #include "common/text.h"
 
 namespace shift {
@@ -381,6 +382,23 @@ Status complete(Config& config, const std::string& name) {
     return Ok{};
 }
 
+// ENVIRONMENT in the file that the packaged unit reads (EnvironmentFile=); "" when it says nothing.
+std::string service_environment(const std::string& etc) {
+    constexpr std::string_view kVariable = "ENVIRONMENT=";
+    const auto file = read_file(etc + "/environment", kConfigBytesMax);
+    std::string found;
+    for (const std::string& line : split(file.ok() ? *file : "", '\n')) {
+        std::string_view text = trim(line);
+        if (text.starts_with(kVariable)) {
+            text = trim(text.substr(kVariable.size()));
+            const bool is_quoted = text.size() > 1 && text.front() == text.back() &&
+                                   (text.front() == '"' || text.front() == '\'');
+            found = is_quoted ? text.substr(1, text.size() - 2) : text;
+        }
+    }
+    return found;
+}
+
 }  // namespace
 
 Result<Config> load_config(const std::string& path) {
@@ -409,12 +427,16 @@ Result<Config> parse_config(const std::string& text, const std::string& name) {
     return config;
 }
 
-std::string default_config_path() {
+std::string default_config_path(const std::string& etc) {
     const char* set = std::getenv("ENVIRONMENT");
-    const std::string environment = set != nullptr && *set != '\0' ? set : "development";
-    const std::string file = environment + "-config.yaml";
-    const std::string local = "./config/" + file;
-    return path_exists(local) ? local : "/etc/shift-supervisor/" + file;
+    const bool is_set = set != nullptr && *set != '\0';
+    const std::string name = is_set ? set : "development";
+    const std::string local = "./config/" + name + "-config.yaml";
+    if (path_exists(local)) {
+        return local;
+    }
+    const std::string of_service = is_set ? "" : service_environment(etc);
+    return etc + '/' + (of_service.empty() ? name : of_service) + "-config.yaml";
 }
 
 std::vector<std::string> config_keys() {
@@ -448,6 +470,18 @@ std::string host_name() {
         return "localhost";
     }
     return name;
+}
+
+void apply_overrides(const Config& config, Migration& migration) {
+    if (!config.host_override.empty()) {
+        migration.host = config.host_override;
+    }
+    if (config.port_override != 0) {
+        migration.port = config.port_override;
+    }
+    if (!config.database_override.empty()) {
+        migration.database = config.database_override;
+    }
 }
 
 }  // namespace shift

@@ -10,6 +10,8 @@
 
 namespace shift {
 
+struct Migration;
+
 using Millis = std::chrono::milliseconds;
 
 // The daemon's YAML. The first block are the keys of the original runner, same names and meanings;
@@ -84,14 +86,23 @@ Result<Config> load_config(const std::string& path);
 Result<Config> parse_config(const std::string& text, const std::string& name);
 
 // Where the configuration is when --config was not given: ./config/<ENVIRONMENT>-config.yaml if it
-// exists, else /etc/shift-supervisor/<ENVIRONMENT>-config.yaml; ENVIRONMENT unset = development.
-std::string default_config_path();
+// exists, else /etc/shift-supervisor/<ENVIRONMENT>-config.yaml. ENVIRONMENT unset = what the
+// packaged service runs with (`etc`/environment, which its unit reads), else development.
+inline constexpr const char* kEtcDir = "/etc/shift-supervisor";
+std::string default_config_path(const std::string& etc = kEtcDir);
+
+// The control socket of the packaged service, for those who may talk to the daemon and not read its
+// configuration.
+inline constexpr const char* kServiceSocket = "/run/shift-supervisor/control.sock";
 
 // Every key a file may hold, for messages, completion and the manual.
 std::vector<std::string> config_keys();
 
 // Names of keys whose value differs and that a running daemon cannot take over (SIGHUP).
 std::vector<std::string> not_reloadable(const Config& running, const Config& fresh);
+
+// host_override, port_override and database_override in the place of what the API says.
+void apply_overrides(const Config& config, Migration& migration);
 
 std::string host_name();
 

@@ -14,7 +14,7 @@ namespace shift {
 // Request {"protocol":1,"command":"status","args":{}}; answer {"protocol":2,"ok":true,"data":{}} or
 // {"protocol":2,"ok":false,"error":"...","code":"refused"}.
 // Version history: 1 - status, drain, undrain, version; 2 - events, history, why, retry,
-// final-insert; `code` of a refusal.
+// final-insert, takeover; `code` of a refusal.
 // A request carries the version its command came with, so that a newer client gets on with an older
 // daemon for as long as it asks for nothing new.
 inline constexpr int kControlProtocol = 2;

@@ -4,11 +4,13 @@
 
 #include "common/file.h"
 #include "common/line_call.h"
+#include "common/state_file.h"
 
 namespace shift::ctl {
 namespace {
 
 constexpr std::size_t kJobBytesMax = std::size_t{64} * 1024 * 1024;
+constexpr std::size_t kStateBytesMax = std::size_t{4} * 1024 * 1024;
 constexpr int kWorkerTimeoutMs = 2'000;
 
 void take_event(OpenAttempt& attempt, const Json& event) {
@@ -63,6 +65,29 @@ Result<std::vector<OpenAttempt>> open_attempts(const Config& config, bool ended)
         attempts.push_back(std::move(attempt));
     }
     return attempts;
+}
+
+std::string left_on_server(const OpenAttempt& attempt) {
+    const auto outcome = parse_outcome(attempt.outcome);
+    const bool is_over = outcome == Outcome::kCompleted || outcome == Outcome::kCancelled ||
+                         outcome == Outcome::kFailed || outcome == Outcome::kPrepared;
+    const auto text = read_file(attempt.job.files_dir + "/statefile.txt", kStateBytesMax);
+    if (is_over || !text.ok()) {
+        return {};
+    }
+    const auto state = parse_state_file(*text);
+    if (!state.ok() || state->mig_tbl.empty()) {
+        return {};
+    }
+    std::vector<std::string> triggers;
+    for (const std::string& trigger : state->triggers) {
+        triggers.push_back(trigger.substr(0, trigger.find(' ')));
+    }
+    return fmt::format("new table `{}`.`{}`{} on {}:{}", state->db, state->mig_tbl,
+                       triggers.empty() ? ""
+                                        : fmt::format(" and triggers {} of `{}`",
+                                                      fmt::join(triggers, ", "), state->orig_tbl),
+                       attempt.job.host, attempt.job.port);
 }
 
 Result<Json> ask_worker(const OpenAttempt& attempt, const Json& command) {

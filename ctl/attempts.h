@@ -34,6 +34,11 @@ Result<std::vector<OpenAttempt>> open_attempts(const Config& config, bool ended)
 // Looks anew at whether it lives and what it says.
 void refresh(OpenAttempt& attempt);
 
+// What an attempt that has ended leaves on its database server until the migration goes on: "new
+// table `shop`.`_orders_new` and triggers ... on 10.0.0.5:3306"; "" when nothing is known of any.
+// From the state file beside its log, so it also works where the server does not answer.
+std::string left_on_server(const OpenAttempt& attempt);
+
 // One command over worker.sock; the answer after the greeting. Blocks: two seconds at most.
 // Errors: kUnavailable - nobody listens there; kDeadline - no answer.
 Result<Json> ask_worker(const OpenAttempt& attempt, const Json& command);

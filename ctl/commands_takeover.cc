@@ -82,7 +82,7 @@ class Takeover {
     std::optional<HostPort> server_;  // --server
     std::vector<Candidate> candidates_;
     MigrationId highest_known_ = 0;
-    std::map<std::string, std::pair<std::string, int>> servers_;  // of clusters seen here
+    std::map<std::string, HostPort> servers_;  // of clusters seen here
     Json taken_ = Json::array();
     Json left_ = Json::array();
 };
@@ -132,8 +132,8 @@ void Takeover::locate(Candidate& candidate) {
     }
     if (const auto known = servers_.find(migration.cluster_name);
         migration.host.empty() && known != servers_.end()) {
-        migration.host = known->second.first;
-        migration.port = known->second.second;
+        migration.host = known->second.host;
+        migration.port = known->second.port;
     }
     if (server_) {
         migration.host = server_->host;
@@ -142,15 +142,7 @@ void Takeover::locate(Candidate& candidate) {
     candidate.raw["host"] = migration.host;
     candidate.raw["port"] = migration.port;
     // What the daemon does by itself; here it is for looking at the table.
-    if (!config_.host_override.empty()) {
-        migration.host = config_.host_override;
-    }
-    if (config_.port_override != 0) {
-        migration.port = config_.port_override;
-    }
-    if (!config_.database_override.empty()) {
-        migration.database = config_.database_override;
-    }
+    apply_overrides(config_, migration);
 }
 
 // The newest migrations one by one, from above the highest number known here.

@@ -114,6 +114,9 @@ void tell_end(const Session& session, Stopping& stopping) {
         attempt.outcome.empty() ? "died without an outcome" : attempt.outcome;
     session.print(fmt::format("{}: {}{}\n", name_of(attempt), one_line(outcome),
                               attempt.message.empty() ? "" : ": " + one_line(attempt.message)));
+    if (const std::string left = left_on_server(attempt); !left.empty()) {
+        session.print("  it goes on from what it leaves: " + one_line(left) + "\n");
+    }
 }
 
 // Until all have ended; the number of those that have not.
@@ -149,7 +152,10 @@ int finish_stop(const Session& session, const std::vector<Stopping>& all, std::s
     if (session.options().json) {
         Json list = Json::array();
         for (const Stopping& stopping : all) {
-            list.push_back(to_json(stopping.attempt));
+            Json item = to_json(stopping.attempt);
+            const std::string left_over = stopping.told ? left_on_server(stopping.attempt) : "";
+            item["left_on_server"] = left_over.empty() ? Json() : Json(left_over);
+            list.push_back(std::move(item));
         }
         session.print_json(Json{{"workers", list}, {"left", left}});
     }

@@ -45,8 +45,14 @@ Result<std::string> Session::socket_path() const {
     if (!options_.socket.empty()) {
         return options_.socket;
     }
-    ASSIGN_OR_RETURN(const Config config, this->config());
-    return config.control_socket;
+    auto config = this->config();
+    if (!config.ok() && is_denied(config.error()) && options_.config_path.empty()) {
+        return std::string(kServiceSocket);
+    }
+    if (!config.ok()) {
+        return std::move(config).error();
+    }
+    return config->control_socket;
 }
 
 Result<Config> Session::config_behind(const std::string& socket) const {

@@ -18,7 +18,16 @@ shift_runtime_packages() {
 
 shift_test_packages() {
   printf '%s\n' libgtest-dev libgmock-dev python3 python3-jsonschema git util-linux shellcheck tmux \
-    libfaketime
+    libfaketime mandoc logrotate rpm systemd
+}
+
+# What packaging/build.sh and packaging/tests/run.sh work with.
+shift_packaging_packages() {
+  printf '%s\n' build-essential debhelper lintian fakeroot binutils git mandoc rpm rpmlint systemd
+}
+
+shift_package_test_packages() {
+  printf '%s\n' debootstrap mandoc logrotate binutils rpm rpm2cpio cpio systemd systemd-container procps
 }
 
 # Prints those of the given packages that are not installed.

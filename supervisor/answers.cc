@@ -166,6 +166,28 @@ Json Answers::status() const {
             {"migrations", std::move(migrations)}};
 }
 
+std::string Answers::summary() const {
+    int open = 0;
+    int at_work = 0;
+    std::size_t owed = 0;
+    for (const auto& [id, entry] : registry_.entries()) {
+        open += is_open(entry->record.state) ? 1 : 0;
+        at_work += entry->attempt ? 1 : 0;
+        owed += entry->calls.size();
+    }
+    std::string text = fmt::format("{} migrations here, {} at work, {} calls owed to the API", open,
+                                   at_work, owed);
+    if (upstream_.was_asked() && !upstream_.is_reachable()) {
+        text += "; the API does not answer";
+    }
+    if (!registry_.failure().empty()) {
+        text = "journal failed: " + registry_.failure();
+    } else if (drain_.active()) {
+        text = "draining: " + text;
+    }
+    return text;
+}
+
 Result<Json> Answers::events(const Json& args) {
     const std::int64_t limit = limit_of(args, kEventsMax);
     ASSIGN_OR_RETURN(Json events, registry_.events(int_or(args, "id", 0), int_or(args, "after", 0),

@@ -33,6 +33,8 @@ class Answers {
 
     // docs/status.schema.json
     Json status() const;
+    // Its essence in one line, for `systemctl status`.
+    std::string summary() const;
     // Calls, attempts and claims under way that a drain waits for.
     std::int64_t owed_before_drained() const;
 

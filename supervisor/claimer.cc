@@ -111,19 +111,6 @@ void Claimer::refuse(const std::string& key, MigrationId id, Why why) {
     fresh_problems_[key] = std::move(why);
 }
 
-void Claimer::apply_overrides(Migration& migration) const {
-    const Config& config = registry_.config();
-    if (!config.host_override.empty()) {
-        migration.host = config.host_override;
-    }
-    if (config.port_override != 0) {
-        migration.port = config.port_override;
-    }
-    if (!config.database_override.empty()) {
-        migration.database = config.database_override;
-    }
-}
-
 Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
     const auto id = get_int(item, "id");
     const std::string key = id ? std::to_string(*id) : "item without id";
@@ -134,7 +121,7 @@ Claimer::Listed Claimer::consider(const Json& item, bool queue_without_slot) {
         return Listed::kSkip;
     }
     Migration migration = std::move(*parsed);
-    apply_overrides(migration);
+    apply_overrides(registry_.config(), migration);
     const auto step = step_of_status(migration.status);
     if (!step) {
         refuse(key, migration.id,
@@ -371,7 +358,7 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
     }
     void_older_calls(entry);
     record.seen = payload_of_claim(record.seen, shown);
-    apply_overrides(record.seen);
+    apply_overrides(registry_.config(), record.seen);
     record.step = step;
     record.tries = 0;
     record.next_try = {};
@@ -387,6 +374,23 @@ void Claimer::claimed(Entry& entry, const Json& answer, bool read_back) {
         registry_.set_state(entry, ClaimState::kPinning);
         entry.claim_due = {};
     }
+}
+
+std::optional<Migration> Claimer::shown_or_later(Entry& entry, const ApiAnswer& answer,
+                                                 const std::string& doing) {
+    auto shown = shown_migration(answer);
+    if (shown.ok()) {
+        return *std::move(shown);
+    }
+    if (shown.error().code == Errc::kNotFound) {
+        let_go(entry, shown.error().message);
+        return std::nullopt;
+    }
+    if (!doing.empty()) {
+        registry_.set_reason(entry, doing + shown.error().message);
+    }
+    later(entry);
+    return std::nullopt;
 }
 
 void Claimer::read(Entry& entry, std::function<void(Entry&, const ApiAnswer&)> then) {

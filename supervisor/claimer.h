@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "supervisor/registry.h"
@@ -53,7 +54,6 @@ class Claimer {
     void on_page(const ApiAnswer& answer);
     Listed consider(const Json& item, bool queue_without_slot);
     void refuse(const std::string& key, MigrationId id, Why why);
-    void apply_overrides(Migration& migration) const;
     bool any_claim_in_flight() const;
 
     void begin_record(Entry& entry, const Migration& listed, Step step);
@@ -80,6 +80,10 @@ class Claimer {
     Millis recheck_interval(const Entry& entry) const;
     void on_recheck(Entry& entry, const ApiAnswer& answer);
     void read(Entry& entry, std::function<void(Entry&, const ApiAnswer&)> then);
+    // The migration that an answer shows; nullopt: let go (the API does not know it) or to be read
+    // again later, with `doing` and the error as the reason when `doing` is given.
+    std::optional<Migration> shown_or_later(Entry& entry, const ApiAnswer& answer,
+                                            const std::string& doing = "");
     void later(Entry& entry);  // back-off of claim calls
 
     Registry& registry_;

@@ -85,7 +85,7 @@ Status Claimer::take_over(const Migration& listed) {
                                                   claim_state_name(entry.record.state))};
     }
     begin_record(entry, listed, *step);
-    apply_overrides(entry.record.seen);
+    apply_overrides(registry_.config(), entry.record.seen);
     entry.pin_written = false;
     registry_.set_state(entry, ClaimState::kTakingOver,
                         listed.run_host.empty() ? "taken over, it was nobody's"
@@ -96,13 +96,8 @@ Status Claimer::take_over(const Migration& listed) {
 }
 
 void Claimer::on_takeover_read(Entry& entry, const ApiAnswer& answer) {
-    auto shown = shown_migration(answer);
-    if (!shown.ok()) {
-        if (shown.error().code == Errc::kNotFound) {
-            let_go(entry, shown.error().message);
-        } else {
-            later(entry);
-        }
+    auto shown = shown_or_later(entry, answer);
+    if (!shown) {
         return;
     }
     switch (judge_takeover(*shown, entry.record, registry_.config().run_host)) {

@@ -16,13 +16,8 @@ void Claimer::resolve(Entry& entry) {
 }
 
 void Claimer::on_resolve(Entry& entry, const ApiAnswer& answer) {
-    auto shown = shown_migration(answer);
-    if (!shown.ok()) {
-        if (shown.error().code == Errc::kNotFound) {
-            let_go(entry, shown.error().message);
-        } else {
-            later(entry);
-        }
+    auto shown = shown_or_later(entry, answer);
+    if (!shown) {
         return;
     }
     const Json& object = answer.body.contains("migration") ? answer.body["migration"] : answer.body;
@@ -148,14 +143,8 @@ void Claimer::read_pin(Entry& entry, bool may_write) {
 }
 
 void Claimer::on_pin_read(Entry& entry, const ApiAnswer& answer, bool may_write) {
-    auto shown = shown_migration(answer);
-    if (!shown.ok()) {
-        if (shown.error().code == Errc::kNotFound) {
-            let_go(entry, shown.error().message);
-        } else {
-            registry_.set_reason(entry, "reading the pin back: " + shown.error().message);
-            later(entry);
-        }
+    auto shown = shown_or_later(entry, answer, "reading the pin back: ");
+    if (!shown) {
         return;
     }
     switch (judge_pin(*shown, entry.record, registry_.config().run_host)) {

@@ -18,6 +18,7 @@
 #include "common/worker_program.h"
 #include "supervisor/control/control_server.h"
 #include "supervisor/journal/sqlite_journal.h"
+#include "supervisor/loop/service_notifier.h"
 #include "supervisor/loop/uv_owned.h"
 #include "supervisor/metrics/metrics_server.h"
 #include "supervisor/process/uv_workers.h"
@@ -103,10 +104,11 @@ Result<UniqueFd> own_state_dir(const Config& config) {
 class Daemon {
   public:
     Daemon(uv_loop_t& loop, Options options, const Config& config, std::string worker_path,
-           Logger& log)
+           Logger& log, ServiceNotifier& notifier)
         : loop_(loop),
           options_(std::move(options)),
           log_(log),
+          notifier_(notifier),
           upstream_(loop, config),
           workers_(loop, config, std::move(worker_path), log),
           supervisor_(clock_, config, log, upstream_, workers_, [path = config.state_dir] {
@@ -143,7 +145,11 @@ class Daemon {
             if (supervisor_.wants_exit()) {
                 stop(kExitJournal);
             }
+            notifier_.turned(clock_.now());
         });
+        const UvTicker teller(loop_, kStatusMs,
+                              [this] { notifier_.status(supervisor_.summary()); });
+        notifier_.ready();
         log_.info("ready", {{"socket", supervisor_.config().control_socket},
                             {"api", supervisor_.config().rest_api},
                             {"run_host", supervisor_.config().run_host},
@@ -154,7 +160,10 @@ class Daemon {
     }
 
   private:
+    static constexpr std::uint64_t kStatusMs = 1000;
+
     void stop(int code) {
+        notifier_.stopping();
         exit_code_ = code;
         uv_stop(&loop_);
     }
@@ -175,6 +184,12 @@ class Daemon {
     }
 
     void reload() {
+        notifier_.reloading(clock_.now());
+        take_over_configuration();
+        notifier_.ready();
+    }
+
+    void take_over_configuration() {
         auto fresh = load(options_);
         if (!fresh.ok()) {
             log_.error("reload_failed", {{"error", fresh.error().message},
@@ -198,6 +213,7 @@ class Daemon {
     uv_loop_t& loop_;
     Options options_;
     Logger& log_;
+    ServiceNotifier& notifier_;
     SystemClock clock_;
     CurlUpstream upstream_;
     UvWorkers workers_;
@@ -209,6 +225,7 @@ class Daemon {
 
 int serve(const Options& options, const Config& config) {
     Logger log(parse_log_level(config.log_level));
+    ServiceNotifier notifier = ServiceNotifier::take_from_environment();
     auto worker_path = find_worker(config);
     if (!worker_path.ok()) {
         return complain(kExitConfig, worker_path.error().message);
@@ -223,7 +240,7 @@ int serve(const Options& options, const Config& config) {
     uv_loop_init(&loop);
     int code = kExitInternal;
     {
-        Daemon daemon(loop, options, config, std::move(*worker_path), log);
+        Daemon daemon(loop, options, config, std::move(*worker_path), log, notifier);
         code = daemon.run();
     }
     uv_run(&loop, UV_RUN_DEFAULT);  // close callbacks free what the parts owned

@@ -42,6 +42,8 @@ class Supervisor {
     // the socket's business.
     Result<Json> command(const std::string& name, const Json& args,
                          const ControlCaller& caller = {});
+    // One line: how it is and what it does.
+    std::string summary() const { return answers_.summary(); }
     // The text of a Prometheus scrape.
     std::string metrics() const { return answers_.metrics(); }
     // Takes over what can change while running (SIGHUP). Returns the keys that cannot.

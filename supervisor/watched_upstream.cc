@@ -9,7 +9,9 @@ void WatchedUpstream::call(ApiRequest request, Done done) {
     inner_.call(std::move(request),
                 [this, done = std::move(done), begin = clock_.now()](ApiAnswer answer) {
                     metrics_.api_seconds.observe(clock_.now() - begin);
-                    const bool out = api_is_out(answer);
+                    // Here "no such thing" is a word of the API.
+                    const bool out =
+                        api_is_out(answer) && !answer.no_such_migration() && !answer.no_such_file();
                     if (!out) {
                         last_ok_ = clock_.wall();
                     } else {

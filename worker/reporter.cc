@@ -66,6 +66,7 @@ void Reporter::phase(const std::string& name) {
             return;
         }
         last_phase_ = name;
+        last_progress_["phase"] = name;
     }
     logger_.info("phase", {{"phase", name}});
     event(event::kPhase, {{"phase", name}});

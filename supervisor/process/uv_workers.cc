@@ -14,7 +14,6 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -281,18 +280,8 @@ void UvWorkers::close(const AttemptRecord& attempt) {
 }
 
 std::int64_t UvWorkers::highest_attempt() {
-    std::int64_t highest = 0;
-    std::error_code error;
-    for (const auto& folder :
-         std::filesystem::directory_iterator(absolute(config_.state_dir) + "/attempts", error)) {
-        const std::string name = folder.path().filename();
-        std::int64_t number = 0;
-        const auto [end, bad] = std::from_chars(name.data(), name.data() + name.size(), number);
-        if (bad == std::errc{} && end == name.data() + name.size()) {
-            highest = std::max(highest, number);
-        }
-    }
-    return highest;
+    const auto numbers = list_attempts(absolute(config_.state_dir));
+    return numbers.ok() && !numbers->empty() ? numbers->back() : 0;
 }
 
 std::uint64_t UvWorkers::log_size(MigrationId id) {

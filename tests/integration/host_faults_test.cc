@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "tests/integration/support/full_disk.h"
+#include "tests/integration/support/held_copy.h"
 #include "tests/integration/support/invariants.h"
 #include "tests/integration/support/programs.h"
 #include "tests/integration/support/scenario.h"
@@ -26,64 +27,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr int kRows = 400;
-
-const Change kChange = {.ddl = "ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 7",
-                        .final_insert = "INSERT INTO versions (v) VALUES (1)"};
-
-// A migration held in the middle of its copy, under traffic, with everything to see whether it
-// ended well.
-class Held {
-  public:
-    explicit Held(ScenarioOptions options = {}, bool start = true) : s(with_chunks(options)) {
-        Writers::make_table(s.db(), "app", "t", kRows);
-        s.db().execute("CREATE TABLE app.versions (v INT)");
-        Invariants::make_bystanders(s.db());
-        if (start) {
-            s.supervisor().start();
-        }
-        writers.set_rest(milliseconds{10});
-        writers.start();
-    }
-
-    void copy() {
-        id = s.submit(kChange);
-        s.bring_to_running(id);
-        s.await_copying(id);
-        worker = worker_pid();
-    }
-    pid_t worker_pid() {
-        return static_cast<pid_t>(int_or(s.supervisor().migration(id), "worker_pid", 0));
-    }
-    std::string journal_error() { return string_or(s.supervisor().status(), "journal_error", ""); }
-    // Opens the gate; everything must come to its right end.
-    void finish() {
-        gate.open();
-        s.await_status(id, 4);
-        s.rename(id);
-        s.await_status(id, 8);
-        s.await_idle();
-        writers.stop();
-        EXPECT_THAT(writers.errors(), IsEmpty());
-        EXPECT_THAT(
-            Invariants(s).violations(
-                {.id = id, .changed = true, .kept = {"t", "versions"}, .with_content = true}),
-            IsEmpty());
-    }
-
-    Scenario s;
-    CopyGate gate{s};
-    Writers writers{s.server(), "app", "t", 1, base_seed()};
-    MigrationId id = 0;
-    pid_t worker = 0;
-
-  private:
-    static ScenarioOptions with_chunks(ScenarioOptions options) {
-        options.chunk_rows = 50;
-        options.start = false;
-        return options;
-    }
-};
+using Held = HeldCopy;
+constexpr int kRows = HeldCopy::kRows;
 
 void give_environment(SupervisorProcess& supervisor, const FullDisk& disk) {
     for (const auto& [name, value] : disk.environment()) {
@@ -118,7 +63,7 @@ TEST(DiskFull, AtTheStartOfAnAttemptIsWaitedOut) {
     give_environment(held.s.supervisor(), disk);
     held.s.supervisor().start();
     disk.fill();
-    held.id = held.s.submit(kChange);
+    held.id = held.s.submit(HeldCopy::change());
     held.s.await("a failed spawn", [&] {
         const std::string reason = string_or(held.s.supervisor().migration(held.id), "reason", "");
         return !reason.empty();
@@ -282,12 +227,13 @@ TEST(Clock, ThatStepsBackAndForthChangesNothing) {
     held.copy();
     for (const char* offset : {"+90d", "-90d", "+1h", "-1h", "+0"}) {
         spit(step, offset);
-        EXPECT_TRUE(stays_true([&] { return held.worker_pid() == held.worker; }, seconds{1}));
+        EXPECT_TRUE(
+            stays_true([&] { return held.pid_of("worker_pid") == held.worker; }, seconds{1}));
     }
     spit(step, "-30d");
     held.s.supervisor().kill9();
     held.s.supervisor().start();
-    held.s.await("adoption", [&] { return held.worker_pid() == held.worker; });
+    held.s.await("adoption", [&] { return held.pid_of("worker_pid") == held.worker; });
     held.finish();
 }
 
@@ -378,7 +324,7 @@ TEST(Descriptors, ThatRanOutStopNothingForGood) {
     limit(1024);
     held.s.await_status(other, 1);
     held.s.db().execute("DROP TABLE app.other");
-    EXPECT_EQ(held.worker_pid(), held.worker);
+    EXPECT_EQ(held.pid_of("worker_pid"), held.worker);
     held.finish();
 }
 
@@ -418,7 +364,7 @@ TEST(StateDir, BelongsToOneDaemon) {
     EXPECT_EQ(second.status.code, 75);
     EXPECT_THAT(second.err, HasSubstr("another shift-supervisord"));
     EXPECT_THAT(second.err, HasSubstr(held.s.supervisor().state_dir()));
-    EXPECT_EQ(held.worker_pid(), held.worker);
+    EXPECT_EQ(held.pid_of("worker_pid"), held.worker);
     held.finish();
 }
 
@@ -431,7 +377,7 @@ TEST(StateDir, MayBeMovedUnderALivingWorker) {
     std::filesystem::create_directory_symlink(moved, held.s.supervisor().state_dir());
     held.s.supervisor().set("state_dir", moved);
     held.s.supervisor().start();
-    held.s.await("adoption", [&] { return held.worker_pid() == held.worker; });
+    held.s.await("adoption", [&] { return held.pid_of("worker_pid") == held.worker; });
     held.finish();
 }
 

@@ -217,6 +217,7 @@ Clock::duration run_once(const Victim& victim, double fraction, Clock::duration 
         writers.stop();  // its check compares the copy with the ledger
     }
     victim.check(s, id);
+    s.await_idle();
     writers.stop();
     EXPECT_THAT(writers.errors(), IsEmpty());
     EXPECT_THAT(s.model().history(id), ElementsAreArray(victim.history));

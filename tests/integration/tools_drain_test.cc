@@ -153,7 +153,15 @@ TEST(StopWorkers, StopsCopiesWithoutADaemonWhichFindsTheOutcomeLater) {
     const std::string shadow = s.shadow_table(ids[0]);
     s.supervisor().kill9();
 
-    const Json before = ctl_json(s, {"workers"});
+    Json before;
+    (void)poll_until([&] {  // the first rows are there before the worker has heard of them
+        before = ctl_json(s, {"workers"});
+        const Json list = before.value("workers", Json::array());
+        return std::all_of(list.begin(), list.end(), [](const Json& worker) {
+            return worker.at("progress").is_object() &&
+                   worker.at("progress").value("phase", "") == "copy";
+        });
+    });
     EXPECT_EQ(before["daemon"], false);
     ASSERT_EQ(before["workers"].size(), 2U) << to_line(before);
     for (const Json& worker : before["workers"]) {
@@ -175,12 +183,21 @@ TEST(StopWorkers, StopsCopiesWithoutADaemonWhichFindsTheOutcomeLater) {
     const ToolResult one = ctl(s, {"stop-workers", std::to_string(ids[0])});
     EXPECT_EQ(one.status.code, 0) << one.out << one.err;
     EXPECT_THAT(one.out, HasSubstr(": stopped"));
+    EXPECT_THAT(one.out, HasSubstr("new table `app`.`" + shadow + "` and triggers "));
+    for (const std::string& trigger : s.db().triggers("app")) {
+        if (trigger.find("_t0_") != std::string::npos) {
+            EXPECT_THAT(one.out, HasSubstr(trigger));
+        }
+    }
+    EXPECT_THAT(one.out, HasSubstr(" of `t0` on 127.0.0.1:" + std::to_string(s.server().port())));
     EXPECT_EQ(s.shadow_table(ids[0]), shadow);
     EXPECT_EQ(s.db().triggers("app").size(), 6U);
     EXPECT_EQ(s.supervisor().workers().size(), 2U) << "worker and tool of the other";
 
     const Json rest = ctl_json(s, {"stop-workers", "--all"});
     EXPECT_EQ(rest["left"], 0) << to_line(rest);
+    EXPECT_THAT(rest["workers"][0]["left_on_server"].get<std::string>(),
+                HasSubstr("`" + s.shadow_table(ids[1]) + "`"));
     EXPECT_THAT(s.supervisor().workers(), IsEmpty());
     const Json after = ctl_json(s, {"workers"});
     for (const Json& worker : after["workers"]) {

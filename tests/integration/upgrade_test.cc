@@ -7,42 +7,20 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include "tests/integration/support/invariants.h"
+#include "tests/integration/support/held_copy.h"
 #include "tests/integration/support/programs.h"
-#include "tests/integration/support/scenario.h"
-#include "tests/integration/support/writers.h"
 
 namespace shift::testing {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
-class Upgrade : public ::testing::TestWithParam<bool> {  // true: kill -9 instead of SIGTERM
+class Upgrade : public HeldCopy, public ::testing::TestWithParam<bool> {  // true: kill -9
   protected:
     Upgrade() {
-        Writers::make_table(s.db(), "app", "t", 400);
-        s.db().execute("CREATE TABLE app.versions (v INT)");
-        Invariants::make_bystanders(s.db());
-        writers.set_rest(milliseconds{10});
-        writers.start();
-        s.supervisor().start();
-        id = s.submit({.ddl = "ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 7",
-                       .final_insert = "INSERT INTO versions (v) VALUES (1)"});
-        s.bring_to_running(id);
-        s.await_copying(id);
-        s.await("the engine is known", [&] { return pid("engine_pid") != 0; });
-        worker = pid("worker_pid");
-        engine = pid("engine_pid");
-    }
-    static ScenarioOptions options() {
-        ScenarioOptions options;
-        options.chunk_rows = 50;
-        options.start = false;
-        return options;
-    }
-    pid_t pid(const char* which) {
-        return static_cast<pid_t>(int_or(s.supervisor().migration(id), which, 0));
+        copy();
+        s.await("the engine is known", [&] { return pid_of("engine_pid") != 0; });
+        engine = pid_of("engine_pid");
     }
     void stop() {
         if (GetParam()) {
@@ -63,28 +41,10 @@ class Upgrade : public ::testing::TestWithParam<bool> {  // true: kill -9 instea
         return s.supervisor().journal_rows("PRAGMA user_version")[0][0];
     }
     void expect_same_processes() {
-        s.await("adoption", [&] { return pid("worker_pid") == worker; });
-        EXPECT_EQ(pid("engine_pid"), engine);
-    }
-    void finish() {
-        gate.open();
-        s.await_status(id, 4);
-        s.rename(id);
-        s.await_status(id, 8);
-        s.await_idle();
-        writers.stop();
-        EXPECT_THAT(writers.errors(), IsEmpty());
-        EXPECT_THAT(
-            Invariants(s).violations(
-                {.id = id, .changed = true, .kept = {"t", "versions"}, .with_content = true}),
-            IsEmpty());
+        s.await("adoption", [&] { return pid_of("worker_pid") == worker; });
+        EXPECT_EQ(pid_of("engine_pid"), engine);
     }
 
-    Scenario s{options()};
-    CopyGate gate{s};
-    Writers writers{s.server(), "app", "t", 1, base_seed()};
-    MigrationId id = 0;
-    pid_t worker = 0;
     pid_t engine = 0;
 };
 

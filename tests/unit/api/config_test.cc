@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
 #include <string>
+
+#include "common/file.h"
+#include "common/text.h"
 
 namespace shift::api {
 namespace {
@@ -29,6 +33,29 @@ TEST(ApiConfig, AnUnknownKeyNamesTheNearestKnownOne) {
     EXPECT_EQ(problem("pport: 1\n"), "file.yaml:1: unknown key pport; did you mean port?");
     EXPECT_EQ(problem("port: 1\nclusters:\n  - name: a\n    rw_hots: b\n"),
               "file.yaml:4: unknown key rw_hots; did you mean rw_host?");
+}
+
+TEST(ApiConfig, ItsKeysAreThoseOfTheManualPage) {
+    const std::string root = SHIFT_SOURCE_ROOT;
+    const auto source = read_file(root + "/api/config.cc", 1 << 20);
+    const auto page = read_file(root + "/packaging/man/shift-api.8", 1 << 20);
+    ASSERT_TRUE(source.ok() && page.ok());
+    std::set<std::string> known;
+    for (std::size_t at = source->find("{\""); at != std::string::npos;
+         at = source->find("{\"", at + 1)) {
+        known.insert(source->substr(at + 2, source->find('"', at + 2) - at - 2));
+    }
+    std::set<std::string> documented;
+    for (const std::string& line : split(*page, '\n')) {
+        constexpr std::string_view kItem = ".It Cm ";
+        if (line.starts_with(kItem)) {
+            for (const std::string& key : split(line.substr(kItem.size()), ',')) {
+                documented.emplace(trim(key));
+            }
+        }
+    }
+    EXPECT_GT(known.size(), 10U);
+    EXPECT_EQ(documented, known);
 }
 
 TEST(ApiConfig, WrongValuesNameTheKeyAndTheLine) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "common/file.h"
+#include "common/text.h"
 #include "tests/unit/common/temp_dir.h"
 
 namespace shift {
@@ -216,8 +217,49 @@ TEST(DefaultConfigPath, FollowsTheEnvironment) {
     ASSERT_TRUE(write_file_atomic(dir / "config/staging-config.yaml", "", 0600).ok());
     EXPECT_EQ(default_config_path(), "./config/staging-config.yaml");
     ::unsetenv("ENVIRONMENT");
-    EXPECT_EQ(default_config_path(), "/etc/shift-supervisor/development-config.yaml");
+    const std::string etc = dir / "etc";
+    EXPECT_EQ(default_config_path(etc), etc + "/development-config.yaml");
     std::filesystem::current_path(before);
+}
+
+TEST(DefaultConfigPath, IsThatOfThePackagedServiceWhenTheEnvironmentIsSilent) {
+    const TempDir dir;
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path(dir.path());
+    ::unsetenv("ENVIRONMENT");
+    const std::string etc = dir / "etc";
+    ASSERT_TRUE(make_directories(etc, 0700).ok());
+    const auto with = [&](const std::string& text) {
+        EXPECT_TRUE(write_file_atomic(etc + "/environment", text, 0600).ok());
+        return default_config_path(etc);
+    };
+    EXPECT_EQ(with("# ENVIRONMENT=staging\nENVIRONMENT=production\n"),
+              etc + "/production-config.yaml");
+    EXPECT_EQ(with("ENVIRONMENT=\"eu west\"\n"), etc + "/eu west-config.yaml");
+    EXPECT_EQ(with("TZ=UTC\n"), etc + "/development-config.yaml");
+    ::setenv("ENVIRONMENT", "staging", 1);
+    EXPECT_EQ(with("ENVIRONMENT=production\n"), etc + "/staging-config.yaml");
+    ::unsetenv("ENVIRONMENT");
+    std::filesystem::current_path(before);
+}
+
+TEST(ConfigKeys, AreThoseOfTheManualPage) {
+    const auto page = read_file(
+        std::string(SHIFT_SOURCE_ROOT) + "/packaging/man/shift-supervisor.yaml.5", 1 << 20);
+    ASSERT_TRUE(page.ok());
+    std::vector<std::string> documented;
+    for (const std::string& line : split(*page, '\n')) {
+        constexpr std::string_view kItem = ".It Cm ";
+        if (line.starts_with(kItem)) {
+            for (const std::string& key : split(line.substr(kItem.size()), ',')) {
+                documented.emplace_back(trim(key));
+            }
+        }
+    }
+    std::vector<std::string> keys = config_keys();
+    std::sort(documented.begin(), documented.end());
+    std::sort(keys.begin(), keys.end());
+    EXPECT_EQ(documented, keys);
 }
 
 TEST(NotReloadable, NamesWhatARunningDaemonCannotChange) {

@@ -13,14 +13,14 @@ namespace shift {
 namespace {
 
 std::vector<std::string> lines_of(const std::string& document) {
-    const auto text = read_file(std::string(SHIFT_SOURCE_ROOT) + "/docs/" + document, 1 << 20);
+    const auto text = read_file(std::string(SHIFT_SOURCE_ROOT) + "/" + document, 1 << 20);
     EXPECT_TRUE(text.ok());
     return text.ok() ? split(*text, '\n') : std::vector<std::string>();
 }
 
 TEST(WhyTable, IsTheTableOfTheDocument) {
     std::vector<std::string> documented;
-    for (const std::string& line : lines_of("troubleshooting.md")) {
+    for (const std::string& line : lines_of("docs/troubleshooting.md")) {
         const bool is_number = line.starts_with("| ") && line.size() > 2 && line[2] != '`';
         if (line.starts_with("| `") && !is_number) {
             documented.push_back(line);
@@ -33,9 +33,25 @@ TEST(WhyTable, IsTheTableOfTheDocument) {
     EXPECT_EQ(documented, table);
 }
 
+TEST(WhyTable, IsInTheReadme) {
+    std::vector<std::string> documented;
+    bool is_there = false;
+    for (const std::string& line : lines_of("README.md")) {
+        is_there = line == "## Troubleshooting" || (is_there && !line.starts_with("## "));
+        if (is_there && line.starts_with("| `")) {
+            documented.push_back(line);
+        }
+    }
+    std::vector<std::string> table;
+    for (const WhyEntry& entry : why_table()) {
+        table.push_back(fmt::format("| `{}` | {} |", entry.name, entry.meaning));
+    }
+    EXPECT_EQ(documented, table);
+}
+
 TEST(ControlCommands, AreTheTableOfTheDocument) {
     std::set<std::string> documented;
-    for (const std::string& line : lines_of("control-protocol.md")) {
+    for (const std::string& line : lines_of("docs/control-protocol.md")) {
         const auto cells = split(line, '|');
         if (cells.size() > 5 && trim(cells[1]).starts_with('`')) {
             documented.insert(
