@@ -178,8 +178,8 @@ END { point('exit'); }
 )");
     const std::string path = folder + "/pt-osc-stoppable";
     spit_wrapper(path, folder, pt_osc(),
-                 fmt::format(R"(perl -I{} -MStages {} "$@" --chunk-size 200 --chunk-time 0)", folder,
-                             pt_osc()));
+                 fmt::format(R"(perl -I{} -MStages {} "$@" --chunk-size 200 --chunk-time 0)",
+                             folder, pt_osc()));
     return path;
 }
 
