@@ -197,6 +197,8 @@ class MemoryJournal final : public Journal {
     }
     Result<std::vector<MigrationId>> expired(const Expiry& expiry, int limit) override {
         std::vector<MigrationId> ids;
+        const MigrationId newest =
+            working_.attempts.empty() ? 0 : working_.attempts.rbegin()->second.migration;
         for (const auto& [id, record] : working_.migrations) {
             const bool over = record.state == ClaimState::kLetGo ||
                               (record.state == ClaimState::kHandedOn && record.seen.status >= 8 &&
@@ -204,7 +206,7 @@ class MemoryJournal final : public Journal {
             const bool old =
                 (over && record.since < expiry.over_before) ||
                 (record.state == ClaimState::kHandedOn && record.since < expiry.untouched_before);
-            if (old && std::ssize(ids) < limit) {
+            if (old && id != newest && std::ssize(ids) < limit) {
                 ids.push_back(id);
             }
         }
