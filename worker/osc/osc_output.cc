@@ -42,6 +42,9 @@ bool contains(std::string_view text, std::string_view part) {
     return text.find(part) != std::string_view::npos;
 }
 
+// Three hundred years: what a broken line may say does not matter, as long as it can be counted with.
+constexpr std::int64_t kRemainingMax = 10'000'000'000;
+
 // "DD+HH:MM:SS", "HH:MM:SS" or "MM:SS".
 std::int64_t parse_remaining(std::string_view text) {
     std::int64_t days = 0;
@@ -51,9 +54,10 @@ std::int64_t parse_remaining(std::string_view text) {
     }
     std::int64_t seconds = 0;
     for (const std::string& part : split(text, ':')) {
-        seconds = seconds * 60 + leading_number(part);
+        seconds = std::min(seconds, kRemainingMax) * 60 + leading_number(part);
     }
-    return days * 86'400 + seconds;
+    return std::min(std::min(days, kRemainingMax) * 86'400 + std::min(seconds, kRemainingMax),
+                    kRemainingMax);
 }
 
 // Copying `db`.`t`:  37% 00:12 remain. Names may hold anything, so it is read from the end.
