@@ -182,6 +182,9 @@ class PtOscResume : public ::testing::Test {
   protected:
     PtOscResume() : server_(shared_server()), db_(connect_to_empty(server_)) {
         db_.execute("CREATE DATABASE shop");
+// After which the rows are counted only where something else asks for it.
+constexpr const char* kPlainAlter = "ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 5";
+
         db_.execute("USE shop");
     }
     static Db connect_to_empty(MariadbServer& server) {
@@ -228,9 +231,10 @@ class PtOscResume : public ::testing::Test {
         return "";
     }
     // A copy in the middle, stopped as a pause stops it. Everything is kept.
-    WorkerDriver stopped_copy(MigrationId id, const KeyKind& kind = kInt) {
+    WorkerDriver stopped_copy(MigrationId id, const KeyKind& kind = kInt,
+                              const std::string& statement = kAlter) {
         make_table(db_, kind, 6000);
-        WorkerDriver d = driver(id, 200, 0.1);
+        WorkerDriver d = driver(id, 200, 0.1, statement);
         d.start(Step::kRun);
         EXPECT_TRUE(poll_until([&] { return chunks(d) >= 5; }));
         (void)d.command(R"({"command":"stop","reason":"pause"})");
@@ -253,6 +257,15 @@ class PtOscResume : public ::testing::Test {
     Db db_;
 };
 
+    // As a failover shows it: same tables and triggers, another identity.
+    static void begin_on_another_server(const WorkerDriver& d) {
+        const std::string path = d.job.files_dir + "statefile.txt";
+        std::string text = slurp(path);
+        const std::size_t at = text.find("\nserver: ");
+        ASSERT_NE(at, std::string::npos);
+        text.replace(at + 9, text.find('\n', at + 1) - at - 9, "\"db-before:3306:7\"");
+        spit(path, text);
+    }
 // ---- random kills
 
 class RandomKills : public PtOscResume, public ::testing::WithParamInterface<KeyKind> {
@@ -537,13 +550,7 @@ TEST_F(PtOscResume, ADroppedNewTableIsSeenAndTheCopyStartsOver) {
 
 TEST_F(PtOscResume, AnotherServerIsSeenAndTheCopyStartsOver) {
     WorkerDriver d = stopped_copy(65);
-    // As a failover shows it: same tables and triggers, another identity.
-    const std::string path = d.job.files_dir + "statefile.txt";
-    std::string text = slurp(path);
-    const std::size_t at = text.find("\nserver: ");
-    ASSERT_NE(at, std::string::npos);
-    text.replace(at + 9, text.find('\n', at + 1) - at - 9, "\"db-before:3306:7\"");
-    spit(path, text);
+    begin_on_another_server(d);
     finish_and_compare(d);
     EXPECT_NE(remark(d, "the copy was begun on db-before:3306:7"), "");
 }
@@ -602,6 +609,146 @@ TEST_F(PtOscResume, ATriggerMadeAgainAfterTheCopyPreventsTheSwap) {
 TEST_F(PtOscResume, DuplicatesAreShownAndNeverLost) {
     make_table(db_, kInt, 500);
     db_.execute("UPDATE t SET a = 'same' WHERE id IN (7, 8, 9)");
+// The triggers are on the original and stay; everything before the boundary would be missing.
+TEST_F(PtOscResume, AnEmptiedNewTableIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(641);
+    db_.execute("TRUNCATE TABLE _641_t_new");
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "starts over: the new table _641_t_new was emptied"), "");
+}
+
+TEST_F(PtOscResume, ANewTableMadeAgainIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(642);
+    const std::string definition = db_.show_create("shop", "_642_t_new");
+    db_.execute("DROP TABLE _642_t_new");
+    db_.execute(definition);
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "starts over: the new table _642_t_new was emptied"), "");
+}
+
+// With triggers as they were, too: whichever of the two is looked at first.
+TEST_F(PtOscResume, ANewTableWithTriggersMadeAgainIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(643);
+    const std::string definition = db_.show_create("shop", "_643_t_new");
+    std::vector<std::string> triggers;
+    for (const std::string& name : db_.triggers("shop")) {
+        triggers.push_back(*db_.rows("SHOW CREATE TRIGGER " + quote_name(name)).at(0).at(2));
+        db_.execute("DROP TRIGGER " + quote_name(name));
+    }
+    db_.execute("DROP TABLE _643_t_new");
+    db_.execute(definition);
+    std::this_thread::sleep_for(milliseconds(50));  // the server keeps hundredths of a second
+    for (const std::string& trigger : triggers) {
+        db_.execute(trigger);
+    }
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "the copy starts over: "), "");
+}
+
+// TRUNCATE fires no trigger: what was copied would come back with the swap.
+TEST_F(PtOscResume, AnEmptiedOriginalIsSeenAndTheCopyStartsOver) {
+    WorkerDriver d = stopped_copy(644);
+    db_.execute("TRUNCATE TABLE t");
+    db_.execute("INSERT INTO t (a, n) SELECT 'after', seq FROM seq_1_to_300");
+    finish_and_compare(d);
+    EXPECT_NE(remark(d, "starts over: table t was emptied"), "");
+    EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM t"), 300);
+}
+
+// Of what a paused copy may meet, nothing that leaves the rows where they are costs the copy.
+TEST_F(PtOscResume, WhatMovesNoRowIsNoReasonToStartOver) {
+    MariadbOptions options;
+    options.durable = true;
+    MariadbServer server(options);
+    Db db = server.connect();
+    db.execute("CREATE DATABASE shop");
+    db.execute("USE shop");
+    make_table(db, kInt, 6000);
+    WorkerDriver d(server, dir_, 645, kAlter, "t");
+    d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0.1);
+    d.start(Step::kRun);
+    ASSERT_TRUE(poll_until([&] { return chunks(d) >= 5; }));
+    (void)d.command(R"({"command":"stop","reason":"pause"})");
+    EXPECT_EQ(d.finish().at("outcome"), "stopped");
+    EXPECT_TRUE(state(d).orig_life.starts_with("id."));
+    EXPECT_TRUE(state(d).new_life.starts_with("id."));
+    db.execute("ANALYZE TABLE t, _645_t_new");
+    db.execute("CHECK TABLE t, _645_t_new");
+    db.execute("FLUSH TABLES");
+    db.execute("ALTER TABLE t COMMENT=''");
+    db.execute("ALTER TABLE t ADD INDEX of_a_day (a), ALGORITHM=INPLACE");
+    db.execute("ALTER TABLE t DROP INDEX of_a_day");
+    db.execute("DELETE FROM t WHERE id < 10");
+    server.restart();
+    EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
+    EXPECT_NE(remark(d, "going on with the copy after"), "");
+    EXPECT_EQ(remark(d, "starts over"), "");
+    EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
+    EXPECT_EQ(server.connect("shop").integer("SELECT COUNT(*) FROM t"), 5991);
+}
+
+// An OPTIMIZE under a running copy looks as a TRUNCATE does: the rows tell one from the other.
+TEST_F(PtOscResume, ARebuiltTableUnderTheCopyIsCountedAndAnEmptiedOneIsFound) {
+    MigrationId id = 646;
+    for (const bool empties : {false, true}) {
+        SCOPED_TRACE(empties);
+        make_table(db_, kInt, 4000);
+        WorkerDriver d = driver(id, 200, 0.1, kPlainAlter);
+        d.start(Step::kRun);
+        ASSERT_TRUE(poll_until([&] { return chunks(d) >= 5; }));
+        db_.execute(empties ? "TRUNCATE TABLE _647_t_new" : "OPTIMIZE TABLE t");
+        const Json outcome = d.finish();
+        EXPECT_NE(remark(d, "was emptied (TRUNCATE), made again or rebuilt meanwhile)"), "");
+        EXPECT_EQ(outcome.at("outcome"), empties ? "error" : "copied") << outcome;
+        if (empties) {
+            EXPECT_EQ(outcome.at("reason"), "rows_missing");
+        }
+        finish_and_compare(d);
+        EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM t"), 4000);
+        db_.execute("DROP TABLE t");
+        ++id;
+    }
+}
+
+// Without PROCESS nobody sees a table's number: a new table made again is told by its time, and
+// what nothing shows is found by the row count before the swap.
+TEST_F(PtOscResume, WithoutProcessTheRowCountFindsWhatNothingShows) {
+    db_.execute("CREATE USER IF NOT EXISTS few@'%' IDENTIFIED BY 'few'");
+    db_.execute("GRANT SUPER ON *.* TO few@'%'");  // triggers beside a binary log
+    db_.execute("GRANT ALL ON shop.* TO few@'%'");
+    for (const bool recreates : {true, false}) {
+        SCOPED_TRACE(recreates);
+        make_table(db_, kInt, 6000);
+        WorkerDriver d = driver(recreates ? 648 : 649, 200, 0.1, kPlainAlter);
+        d.job.mysql_defaults_file = dir_ / "few.cnf";
+        spit(d.job.mysql_defaults_file, "[client]\nuser=few\npassword=few\n", 0600);
+        d.start(Step::kRun);
+        ASSERT_TRUE(poll_until([&] { return chunks(d) >= 5; })) << d.log();
+        (void)d.command(R"({"command":"stop","reason":"pause"})");
+        EXPECT_EQ(d.finish().at("outcome"), "stopped");
+        EXPECT_EQ(state(d).orig_life, "");
+        EXPECT_TRUE(state(d).new_life.starts_with("made.")) << state(d).new_life;
+        const std::string shadow = state(d).mig_tbl;
+        if (recreates) {
+            const std::string definition = db_.show_create("shop", shadow);
+            db_.execute("DROP TABLE " + shadow);
+            std::this_thread::sleep_for(milliseconds(1100));  // CREATE_TIME has whole seconds
+            db_.execute(definition);
+        } else {
+            db_.execute("TRUNCATE TABLE " + shadow);
+        }
+        EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
+        EXPECT_EQ(remark(d, "starts over: the new table").empty(), !recreates);
+        const Json outcome = d.run(Step::kRename);
+        EXPECT_EQ(outcome.at("outcome"), recreates ? "completed" : "failed");
+        EXPECT_EQ(string_or(outcome, "reason", "") == "rows_missing", !recreates) << outcome;
+        EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM t"), 6000);
+        EXPECT_EQ(db_.tables("shop"), Names{"t"});
+        db_.execute("DROP TABLE t");
+    }
+    db_.execute("DROP USER few@'%'");
+}
+
     WorkerDriver d = driver(74, 200, 0, "ALTER TABLE t ADD UNIQUE KEY only_one (a)");
     for (const Step step : {Step::kPrepare, Step::kRun}) {
         const Json outcome = d.run(step);
@@ -707,6 +854,77 @@ TEST_F(PtOscResume, AServerThatWasNotDurableIsCopiedFromTheFirstRow) {
                   db.checksum("shop", state(d).mig_tbl, "id, a, n"));
         EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
     }
+// A replica that became the primary has the triggers and may lack the last chunks.
+TEST_F(PtOscResume, ARenameOnAnotherServerCountsTheRows) {
+    MigrationId id = 770;
+    for (const bool lacks_rows : {true, false}) {
+        SCOPED_TRACE(lacks_rows);
+        make_table(db_, kInt, 500);
+        WorkerDriver d = driver(++id, 200, 0, kPlainAlter);
+        ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
+        begin_on_another_server(d);
+        if (lacks_rows) {
+            db_.execute("DELETE FROM " + state(d).mig_tbl + " WHERE id > 490");
+        }
+        const Json outcome = d.run(Step::kRename);
+        EXPECT_NE(remark(d, "rows in one snapshot: 500 in t"), "");
+        EXPECT_EQ(outcome.at("outcome"), lacks_rows ? "failed" : "completed");
+        if (lacks_rows) {
+            EXPECT_EQ(outcome.at("reason"), "rows_missing");
+            const std::string message = string_or(outcome, "message", "");
+            EXPECT_NE(message.find("490 rows, the original 500"), std::string::npos) << message;
+            EXPECT_NE(message.find("copied on db-before:3306:7"), std::string::npos) << message;
+            EXPECT_NE(message.find("run the migration anew"), std::string::npos) << message;
+        }
+        EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM t"), 500);
+        EXPECT_EQ(db_.triggers("shop"), Names{});
+        EXPECT_EQ(db_.tables("shop"), Names{"t"});
+        db_.execute("DROP TABLE t");
+    }
+}
+
+// What a server that is not durable lost by its restart is missed before the swap.
+TEST_F(PtOscResume, ARenameAfterARestartCountsTheRowsUnlessTheServerIsDurable) {
+    for (const bool durable : {false, true}) {
+        SCOPED_TRACE(durable);
+        MariadbOptions options;
+        options.durable = durable;
+        MariadbServer server(options);
+        {
+            Db db = server.connect();
+            db.execute("CREATE DATABASE shop");
+            db.execute("USE shop");
+            make_table(db, kInt, 500);
+        }
+        WorkerDriver d(server, dir_, durable ? 775 : 776, kPlainAlter, "t");
+        d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0);
+        ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
+        server.stop();
+        std::this_thread::sleep_for(seconds(4));  // told apart by its start, to 3 s
+        server.start();
+        if (!durable) {
+            server.connect("shop").execute("DELETE FROM _776_t_new WHERE id > 490");
+        }
+        const Json outcome = d.run(Step::kRename);
+        EXPECT_EQ(outcome.at("outcome"), durable ? "completed" : "failed") << outcome;
+        EXPECT_EQ(remark(d, "rows in one snapshot").empty(), durable);
+        EXPECT_EQ(server.connect("shop").integer("SELECT COUNT(*) FROM t"), 500);
+    }
+}
+
+// The triggers worked while nothing ran; that no chunk is missing is shown and not concluded.
+TEST_F(PtOscResume, ACopyOfSeveralRunsIsCountedBeforeTheSwap) {
+    WorkerDriver d = stopped_copy(777, kInt, kPlainAlter);
+    ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
+    ASSERT_EQ(state(d).runs, 2);
+    db_.execute("DELETE FROM _777_t_new WHERE id = 5");
+    const Json outcome = d.run(Step::kRename);
+    EXPECT_EQ(outcome.at("outcome"), "failed");
+    EXPECT_EQ(outcome.at("reason"), "rows_missing");
+    EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM t"), 6000);
+    EXPECT_EQ(db_.tables("shop"), Names{"t"});
+}
+
 }
 
 // ---- tools that differ

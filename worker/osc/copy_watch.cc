@@ -34,9 +34,8 @@ void CopyWatch::on_line(const OscLine& line) {
         state_.step = "triggers";
         is_dirty_ = true;
         lock_wait_.reset();
-        if (plan_.flavour != OscFlavour::kStock) {
-            record_facts();  // no plugin does it before the first chunk
-        }
+        record_facts();
+        save();
     } else if (line.kind == OscLineKind::kApproxRows) {
         is_copying_ = true;
         lock_wait_.reset();
@@ -112,6 +111,11 @@ void CopyWatch::record_facts() {
     state.shadow = plan_.shadow;
     state.orig_ddl = facts->orig_ddl;
     state.new_ddl = facts->new_ddl;
+    state_.orig_life = facts->orig_life;
+    state_.new_life = facts->new_life;
+    if (plan_.flavour == OscFlavour::kStock) {
+        return;  // the plugin notes the rest, before the first chunk
+    }
     state.triggers = facts->triggers;
     put_copy_state(state_, state);
 }
