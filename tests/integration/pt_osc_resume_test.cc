@@ -1084,6 +1084,24 @@ TEST_P(PtOscMatrix, GoesOnAfterKills) {
         writer.stop();
         EXPECT_EQ(writer.error(), "");
         EXPECT_EQ(copy_difference(*kind, state(d).mig_tbl), "");
+TEST_F(SquareStandIn, ProgressGoesOnAfterAResume) {
+    WorkerDriver d = stopped(99);
+    const auto before = state(d).tbl_progress;
+    EXPECT_GT(before, 0);
+    EXPECT_EQ(d.outcome_of(Step::kRun), "copied");
+    std::vector<double> percents;
+    for (const Json& event : d.events(event::kProgress)) {
+        const auto percent = event.at("percent").get<double>();
+        EXPECT_GE(event.at("rows").get<std::int64_t>(), before);
+        if (percents.empty() || percent > percents.back()) {
+            percents.push_back(percent);
+        }
+        EXPECT_EQ(percent, percents.back()) << "it fell";
+    }
+    EXPECT_GE(percents.size(), 3u) << "between the begin and 100 it moved";
+    EXPECT_EQ(percents.back(), 100.0);
+}
+
         EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
         db_.execute("DROP TABLE t");
     }
