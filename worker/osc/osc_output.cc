@@ -245,9 +245,6 @@ OscLine parse_osc_line(std::string_view raw) {
 
 void OscSummary::add(const OscLine& line, std::string_view raw) {
     switch (line.kind) {
-        case OscLineKind::kApproxRows:
-            approx_rows = line.number;
-            return;
         case OscLineKind::kCopiedOk:
             copied_ok = true;
             return;
@@ -284,6 +281,7 @@ void OscSummary::add(const OscLine& line, std::string_view raw) {
         case OscLineKind::kProgress:
         case OscLineKind::kThrottled:
         case OscLineKind::kPaused:
+        case OscLineKind::kApproxRows:
         case OscLineKind::kWarning:
             return;
         case OscLineKind::kOther:
