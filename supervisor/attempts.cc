@@ -12,6 +12,7 @@
 
 #include "common/state_file.h"
 #include "common/test_points.h"
+#include "common/trouble.h"
 
 namespace shift {
 namespace {
@@ -360,6 +361,9 @@ void Attempts::finish(Entry& entry) {
     registry_.touch_attempt(entry);
     entry.orphan_since = {};
     entry.worker_waits.reset();
+    if (attempt.outcome != Outcome::kStopped) {
+        entry.last_error = trouble_of(attempt.outcome, attempt.message);
+    }
     const char* outcome = attempt.outcome ? outcome_name(*attempt.outcome) : "none";
     ++registry_.metrics().attempts[{step_name(attempt.step), outcome}];
     registry_.add_event(&entry, "supervisor", "ended",

@@ -48,6 +48,8 @@ class Journal {
         std::vector<MigrationRecord> migrations;
         std::vector<AttemptRecord> attempts;  // not ended
         std::vector<OwedCall> calls;          // pending, in order
+        // trouble_of() the last attempt of each migration that ended otherwise than by a stop.
+        std::map<MigrationId, std::string> last_errors;
         std::map<std::string, std::string> settings;
         std::int64_t last_attempt = 0;  // highest attempt id ever
     };

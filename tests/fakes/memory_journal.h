@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/trouble.h"
 #include "supervisor/core/claim.h"
 #include "supervisor/journal/journal.h"
 
@@ -155,6 +156,10 @@ class MemoryJournal final : public Journal {
         for (const auto& [id, attempt] : working_.attempts) {
             if (!attempt.ended) {
                 contents.attempts.push_back(attempt);
+            }
+            if (attempt.ended && attempt.outcome != Outcome::kStopped) {
+                contents.last_errors[attempt.migration] =
+                    trouble_of(attempt.outcome, attempt.message);
             }
             contents.last_attempt = id;
         }

@@ -143,22 +143,6 @@ std::string status_command(Scenario& s, const std::string& more) {
            " status " + more;
 }
 
-// "" or what the schema has against it.
-std::string against_schema(const std::string& json) {
-    const std::string schema = std::string(SHIFT_SOURCE_ROOT) + "/docs/status.schema.json";
-    const TempDir dir;
-    spit(dir / "status.json", json);
-    const ToolResult result = run_tool(
-        {"python3", "-c",
-         "import json, sys, jsonschema\n"
-         "schema = json.load(open(sys.argv[1]))\n"
-         "jsonschema.Draft7Validator.check_schema(schema)\n"
-         "for e in jsonschema.Draft7Validator(schema).iter_errors(json.load(open(sys.argv[2]))):\n"
-         "    print(list(e.path), e.message)\n",
-         schema, dir / "status.json"});
-    return result.out + (result.status.code == 0 ? "" : result.err);
-}
-
 // Processor time of a process and of the children that have ended. Units: milliseconds.
 double processor_ms_of(pid_t pid) {
     const std::string stat = slurp("/proc/" + std::to_string(pid) + "/stat");
@@ -177,8 +161,8 @@ double processor_ms_of_children() {
     return ms(usage.ru_utime) + ms(usage.ru_stime);
 }
 
-// On a machine that does nothing else, the time from the key to the last line is the processor time
-// of both programs. That is what is judged: the wall clock of a busy machine says nothing.
+// Judged are the processor time of both programs, and the best of the wall clocks: what a person
+// waits for on a machine that does nothing else. The other rounds tell how busy this one is.
 TEST(StatusOfMany, TakesLessThan50Milliseconds) {
     Scenario& s = many().scenario();
     constexpr int kRounds = 40;
@@ -198,17 +182,26 @@ TEST(StatusOfMany, TakesLessThan50Milliseconds) {
     std::sort(wall.begin(), wall.end());
     std::cout << "status of 200 migrations: processor " << each << " ms, wall clock best "
               << wall.front() << " ms, median " << wall[wall.size() / 2] << " ms\n";
-    EXPECT_LT(each, static_cast<double>(stretched(milliseconds(50)).count()));
+    const auto limit_ms = static_cast<double>(stretched(milliseconds(50)).count());
+    EXPECT_LT(each, limit_ms);
+    EXPECT_LT(wall.front(), limit_ms);
 }
 
 TEST(StatusOfMany, JsonFollowsItsSchema) {
     Scenario& s = many().scenario();
     const std::string json = ctl(s, {"--json", "status"}).out;
     EXPECT_EQ((*parse_json(json))["migrations"].size(), 200U);
-    EXPECT_EQ(against_schema(json), "");
+    EXPECT_EQ(against_status_schema(json), "");
     Json odd = *parse_json(json);
     odd["migrations"][7]["percent"] = "7";
-    EXPECT_THAT(against_schema(to_line(odd)), HasSubstr("percent")) << "the schema says something";
+    EXPECT_THAT(against_status_schema(to_line(odd)), HasSubstr("percent"))
+        << "the schema says something";
+    const std::string one = ctl(s, {"--json", "status", "42"}).out;
+    EXPECT_EQ(against_status_schema(one), "");
+    odd = *parse_json(one);
+    EXPECT_EQ(odd["migration"]["id"], 42);
+    odd["migration"]["state"] = "asleep";
+    EXPECT_THAT(against_status_schema(to_line(odd)), HasSubstr("asleep"));
 }
 
 TEST(StatusOfMany, IsOneLineEachAt80And200Columns) {
@@ -257,8 +250,11 @@ TEST(StatusOfMany, IsOneLineEachAt80And200Columns) {
 TEST(StatusOfMany, ADrainWithoutAnEndIsSeenByEverybody) {
     Scenario& s = many().scenario();
     EXPECT_EQ(ctl(s, {"drain", "--keep"}).status.code, 0);
-    EXPECT_EQ(ctl(s, {"drain", "--keep", "--wait", "--timeout", "0.5"}).status.code, 75);
-    EXPECT_THAT(ctl(s, {"status"}).out, HasSubstr("drain: by command"));
+    EXPECT_EQ(ctl(s, {"drain", "--keep", "--timeout", "0.5"}).status.code, 75);
+    for (const char* which : {"--all", "42"}) {
+        EXPECT_THAT(ctl(s, {"status", which}).out, HasSubstr("drain: by command")) << which;
+    }
+    EXPECT_EQ(ctl_json(s, {"status", "42"})["drain"]["by"], "command");
     EXPECT_EQ(why_code(s, 42), "stopping");
     EXPECT_EQ(ctl(s, {"undrain"}).status.code, 0);
 }

@@ -133,7 +133,7 @@ std::vector<std::string> osc_copy_argv(const OscPlan& plan) {
 }
 
 std::vector<std::string> osc_environment(const std::string& home, const std::string& path) {
-    return {"PATH=" + path, "HOME=" + home, "LANG=C.UTF-8", "TZ=UTC"};
+    return {"PATH=" + path, "HOME=" + home, "TMPDIR=" + home, "LANG=C.UTF-8", "TZ=UTC"};
 }
 
 std::vector<std::string> plugin_environment(const OscPlan& plan) {
