@@ -67,8 +67,8 @@ class Journal {
     virtual Result<Json> list(const HistoryFilter& filter) = 0;
 
     // Retention (supervisor/retention.h). Each call does little; writes like any other.
-    // Migrations that are over and old, or that this host has not touched for very long. Never the one
-    // with the newest attempt: an attempt's number is its folder's name and not given out twice.
+    // Migrations that are over and old, or that this host has not touched for very long. Never the
+    // one with the newest attempt: an attempt's number is its folder's name, not given out twice.
     virtual Result<std::vector<MigrationId>> expired(const Expiry& expiry, int limit) = 0;
     // Deletes at most rows_max rows of what belongs to it; false when nothing is left of it.
     virtual Result<bool> forget(MigrationId id, int rows_max) = 0;

@@ -127,16 +127,10 @@ std::vector<SchemaStep> schema_steps(int from) {
     return steps;
 }
 
-const char* const kJournalViews = R"sql(
-DROP VIEW IF EXISTS v_status;
-DROP VIEW IF EXISTS v_recent;
-DROP VIEW IF EXISTS v_stuck;
-DROP VIEW IF EXISTS v_owed;
-DROP VIEW IF EXISTS v_history;
-DROP VIEW IF EXISTS v_migrations;
-DROP VIEW IF EXISTS v_attempts;
-
-CREATE VIEW v_status AS
+// Stored word for word as they are here, so that an open can tell whether they are the same.
+const std::vector<const char*>& journal_views() {
+    static const std::vector<const char*> kViews = {
+        R"sql(CREATE VIEW v_status AS
 -- What is being worked on now, longest first.
 SELECT m.id, m.cluster, m.host || ':' || m.port AS server, m.database || '.' || m.table_name AS tbl,
        m.status || ' ' || m.status_name AS api_status, m.step, m.state, m.since,
@@ -145,14 +139,14 @@ SELECT m.id, m.cluster, m.host || ':' || m.port AS server, m.database || '.' || 
        m.attempt, a.engine, a.pid AS worker_pid, a.engine_pid,
        (SELECT count(*) FROM outbox o WHERE o.migration_id = m.id AND o.state = 'pending') AS owed
 FROM migration m LEFT JOIN attempt a ON a.id = m.attempt AND a.ended = 0
-WHERE m.state NOT IN ('seen', 'handed on', 'let go') ORDER BY m.since;
+WHERE m.state NOT IN ('seen', 'handed on', 'let go') ORDER BY m.since)sql",
 
-CREATE VIEW v_recent AS
+        R"sql(CREATE VIEW v_recent AS
 -- What changed last, newest first.
 SELECT id, database || '.' || table_name AS tbl, status || ' ' || status_name AS api_status, step,
-       state, since, reason FROM migration ORDER BY since DESC;
+       state, since, reason FROM migration ORDER BY since DESC)sql",
 
-CREATE VIEW v_stuck AS
+        R"sql(CREATE VIEW v_stuck AS
 -- What does not move: waiting for a reason, or with calls that the API refuses.
 SELECT m.id, m.database || '.' || m.table_name AS tbl, m.step, m.state, m.since, m.tries,
        m.next_try_at, m.reason_code AS code, m.reason,
@@ -162,18 +156,18 @@ FROM migration m
 WHERE (m.state NOT IN ('seen', 'handed on', 'let go') AND m.reason <> '')
    OR EXISTS (SELECT 1 FROM outbox o WHERE o.migration_id = m.id AND o.state = 'pending'
               AND o.tries > 2)
-ORDER BY m.since;
+ORDER BY m.since)sql",
 
-CREATE VIEW v_owed AS
+        R"sql(CREATE VIEW v_owed AS
 -- What the API has not been told yet, oldest first.
 SELECT id, migration_id, lane, kind, created_at, tries, refusals, next_try_at, last_answer, body
-FROM outbox WHERE state = 'pending' ORDER BY id;
+FROM outbox WHERE state = 'pending' ORDER BY id)sql",
 
-CREATE VIEW v_history AS
+        R"sql(CREATE VIEW v_history AS
 -- The story of every migration, oldest first: SELECT * FROM v_history WHERE migration_id = 43.
-SELECT id, at, migration_id, claim, attempt, source, kind, detail FROM event ORDER BY id;
+SELECT id, at, migration_id, claim, attempt, source, kind, detail FROM event ORDER BY id)sql",
 
-CREATE VIEW v_migrations AS
+        R"sql(CREATE VIEW v_migrations AS
 -- Every migration in one line: what it was, where it stands, what it took and how it went last.
 SELECT m.id, m.cluster, m.host || ':' || m.port AS server, m.database || '.' || m.table_name AS tbl,
        m.table_name, m.ddl_statement, m.status, m.status_name, m.step, m.state, m.reason,
@@ -184,9 +178,9 @@ SELECT m.id, m.cluster, m.host || ':' || m.port AS server, m.database || '.' || 
         FROM attempt a WHERE a.migration_id = m.id AND a.ended = 1) AS worked_s,
        (SELECT a.outcome FROM attempt a WHERE a.id = m.attempt) AS outcome,
        (SELECT a.message FROM attempt a WHERE a.id = m.attempt) AS message
-FROM migration m WHERE m.claim > 0;
+FROM migration m WHERE m.claim > 0)sql",
 
-CREATE VIEW v_attempts AS
+        R"sql(CREATE VIEW v_attempts AS
 -- Every worker that ran, newest first.
 SELECT a.id, a.migration_id, m.database || '.' || m.table_name AS tbl, a.step, a.engine, a.tries,
        a.started_at, a.ended_at,
@@ -194,7 +188,66 @@ SELECT a.id, a.migration_id, m.database || '.' || m.table_name AS tbl, a.step, a
        END AS seconds,
        CASE WHEN a.ended = 0 THEN 'runs' WHEN a.outcome = '' THEN 'died' ELSE a.outcome END
        AS outcome, a.reason, a.message, a.rows_done, round(a.percent, 1) AS percent
-FROM attempt a JOIN migration m ON m.id = a.migration_id ORDER BY a.id DESC;
-)sql";
+FROM attempt a JOIN migration m ON m.id = a.migration_id ORDER BY a.id DESC)sql",
+
+        R"sql(CREATE VIEW v_inconsistent AS
+-- What cannot be at any time: empty unless the daemon is wrong or somebody has written here.
+SELECT 'more than one open attempt' AS what, migration_id,
+       'attempts ' || group_concat(id, ', ') AS detail
+FROM attempt WHERE ended = 0 GROUP BY migration_id HAVING count(*) > 1
+UNION ALL
+SELECT 'an open attempt that is not the latest', a.migration_id,
+       'attempt ' || a.id || ', the latest is ' || m.attempt
+FROM attempt a JOIN migration m ON m.id = a.migration_id WHERE a.ended = 0 AND a.id <> m.attempt
+UNION ALL
+SELECT 'an open attempt of a migration at rest', a.migration_id,
+       'attempt ' || a.id || ' in state ' || m.state
+FROM attempt a JOIN migration m ON m.id = a.migration_id
+WHERE a.ended = 0
+  AND m.state IN ('seen', 'needs decision', 'delivering', 'handed on', 'let go')
+UNION ALL
+SELECT 'running without an open attempt', m.id, 'the latest is ' || m.attempt
+FROM migration m WHERE m.state = 'running'
+  AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.migration_id = m.id AND a.ended = 0)
+UNION ALL
+SELECT 'an attempt of a claim to come', a.migration_id,
+       'attempt ' || a.id || ' of claim ' || a.claim || ', the migration has ' || m.claim
+FROM attempt a JOIN migration m ON m.id = a.migration_id WHERE a.claim > m.claim
+UNION ALL
+SELECT 'an end without a time, or a time without an end', migration_id, 'attempt ' || id
+FROM attempt WHERE (ended = 1) <> (ended_at <> '')
+UNION ALL
+SELECT 'an attempt with ' || count(e.id) || ' ends', a.migration_id, 'attempt ' || a.id
+FROM attempt a LEFT JOIN event e ON e.migration_id = a.migration_id AND e.attempt = a.id
+ AND e.source = 'supervisor' AND e.kind = 'ended'
+GROUP BY a.id HAVING count(e.id) > 1 OR (a.ended = 0 AND count(e.id) > 0)
+UNION ALL
+SELECT 'no step in state ' || state, id, 'claim ' || claim
+FROM migration WHERE step = '' AND state NOT IN ('seen', 'handed on', 'let go')
+UNION ALL
+SELECT 'a pending call of a claim to come', o.migration_id,
+       'call ' || o.id || ' ' || o.kind || ' of claim ' || o.claim || ', now ' || m.claim
+FROM outbox o JOIN migration m ON m.id = o.migration_id
+WHERE o.state = 'pending' AND o.claim > m.claim
+UNION ALL
+SELECT 'a pending call of an older claim', o.migration_id, -- until the new one is ours
+       'call ' || o.id || ' ' || o.kind || ' of claim ' || o.claim || ', now ' || m.claim
+FROM outbox o JOIN migration m ON m.id = o.migration_id
+WHERE o.state = 'pending' AND o.claim < m.claim
+  AND m.state NOT IN ('claiming', 'uncertain', 'taking over', 'contesting')
+UNION ALL
+SELECT 'a pending call of a migration that owes nothing', o.migration_id,
+       'call ' || o.id || ' ' || o.kind || ' in state ' || m.state
+FROM outbox o JOIN migration m ON m.id = o.migration_id
+WHERE o.state = 'pending' AND m.state IN ('seen', 'handed on', 'let go')
+UNION ALL
+SELECT 'a hand-on owed while the attempt is open', o.migration_id,
+       'call ' || o.id || ' ' || o.kind || ', attempt ' || a.id
+FROM outbox o JOIN attempt a ON a.migration_id = o.migration_id AND a.ended = 0
+ AND a.claim = o.claim
+WHERE o.state = 'pending' AND o.lane = 'hand-on')sql",
+    };
+    return kViews;
+}
 
 }  // namespace shift

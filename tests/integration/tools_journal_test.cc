@@ -113,6 +113,7 @@ TEST(Journal, EveryWorkedQuestionIsAnsweredByARealRun) {
         {10, {0, {"|app.u|run|died|"}}},
         {11, {0, {"|pending_drops|"}}},
         {12, {done, {"|app.t|1|completed|"}}},
+        {13, {0, {}}},
     };
     const auto all = questions();
     ASSERT_GE(all.size(), 10U);
@@ -120,6 +121,7 @@ TEST(Journal, EveryWorkedQuestionIsAnsweredByARealRun) {
     for (const Question& question : all) {
         const auto& [id, parts] = expected.at(question.number);
         const std::string text = answer(s, question, id);
+        EXPECT_EQ(text.empty(), parts.empty()) << question.number << ". " << text;
         for (const std::string& part : parts) {
             EXPECT_THAT(text, HasSubstr(part)) << question.number << ". " << question.text;
         }

@@ -42,7 +42,7 @@ bool contains(std::string_view text, std::string_view part) {
     return text.find(part) != std::string_view::npos;
 }
 
-// Three hundred years: what a broken line may say does not matter, as long as it can be counted with.
+// Three hundred years: what a broken line may say does not matter, as long as it can be counted.
 constexpr std::int64_t kRemainingMax = 10'000'000'000;
 
 // "DD+HH:MM:SS", "HH:MM:SS" or "MM:SS".
