@@ -163,7 +163,8 @@ Result<Job> Attempts::job_of(const Entry& entry) {
 void Attempts::refuse_step(Entry& entry, const std::string& why) {
     Conclusion refusal;
     refusal.next = Conclusion::Next::kHandOn;
-    refusal.transition = CallKind::kFail;
+    // A copy may exist already: it can be resumed with better options, or cancelled and cleaned up.
+    refusal.transition = *entry.record.step == Step::kRun ? CallKind::kError : CallKind::kFail;
     refusal.message = why;
     apply(entry, refusal);
 }

@@ -460,6 +460,16 @@ TEST_F(World, BadCustomOptionsFailThePrepareWithTheReason) {
               std::string::npos);
 }
 
+// Changed while it was paused, say: what was copied is kept for a resume or a cancel.
+TEST_F(World, BadCustomOptionsAtARunAreAnErrorOneCanResumeFrom) {
+    api.add(1, 3)["custom_options"] = R"({"max_threads_running":"many"})";
+    run();
+    EXPECT_EQ(api_status(1), 13);
+    EXPECT_NE(api.at(1)["error_message"].get<std::string>().find("max_threads_running"),
+              std::string::npos);
+    EXPECT_TRUE(workers.all.empty());
+}
+
 // An approved long ALTER never runs directly by an option that nobody looked at.
 TEST_F(World, AnEngineThatIsNotThereFailsThePrepareWithItsName) {
     api.add(1, 0)["custom_options"] = R"({"engine":"lhm"})";
