@@ -9,8 +9,8 @@ cd "$root"
 
 usage() {
   cat <<'TEXT'
-Usage: tests/soak.sh [--minutes N] [--seed N] [--tables N] [--big-rows N] [--kill-every SECONDS]
-                     [--no-server-kills] [--help]
+Usage: tests/soak.sh [--minutes N] [--seed N] [--tables N] [--big-tables N] [--big-rows N]
+                     [--kill-every SECONDS] [--no-server-kills] [--help]
 
 Installs what it needs (Debian packages, as root or with sudo), builds, and runs supervisor,
 shift-api, workers, pt-online-schema-change and a private MariaDB with tables under traffic.

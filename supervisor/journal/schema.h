@@ -5,7 +5,7 @@
 namespace shift {
 
 // Version of the journal's schema (PRAGMA user_version). docs/journal-format.md is its manual.
-// 1 - the first. 2 - migration.reason_code, indexes for retention, v_migrations and v_attempts.
+// 1 - the first. 2 - migration.reason_code, indexes for retention.
 // A function, so that tests can link a program of the release to come (tests/next).
 int journal_version();
 
@@ -17,7 +17,8 @@ struct SchemaStep {
 // What a journal of version `from` needs, in order; 0 = a new file.
 std::vector<SchemaStep> schema_steps(int from);
 
-// The views, made anew by every step. They are for people and may change with any release.
-extern const char* const kJournalViews;
+// One CREATE VIEW each. They hold no data, are for people and may change with any release: an open
+// that finds others in the file makes them anew, without a step of the version.
+const std::vector<const char*>& journal_views();
 
 }  // namespace shift

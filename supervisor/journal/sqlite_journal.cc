@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/test_points.h"
@@ -156,20 +157,60 @@ Status SqliteJournal::prepare_schema() {
                                  "the newer shift-supervisor again",
                                  path_, version, journal_version())};
     }
-    if (version < journal_version()) {
+    ASSIGN_OR_RETURN(const bool has_views, has_these_views());
+    if (version < journal_version() || !has_views) {
         return upgrade(version);
     }
     return Ok{};
 }
 
-// All in one transaction: a crash in it leaves the old version whole.
+Result<std::vector<std::string>> SqliteJournal::texts(const char* sql) {
+    ASSIGN_OR_RETURN(sqlite3_stmt * stmt, statement(sql));
+    Statement query(stmt);
+    std::vector<std::string> found;
+    int step = query.step();
+    for (; step == SQLITE_ROW; step = query.step()) {
+        query.rewind();
+        found.push_back(query.text());
+    }
+    if (step != SQLITE_DONE) {
+        return error("read the schema");
+    }
+    return found;
+}
+
+Result<bool> SqliteJournal::has_these_views() {
+    ASSIGN_OR_RETURN(std::vector<std::string> found,
+                     texts("SELECT sql FROM sqlite_schema WHERE type='view'"));
+    std::vector<std::string> ours(journal_views().begin(), journal_views().end());
+    std::sort(found.begin(), found.end());
+    std::sort(ours.begin(), ours.end());
+    return found == ours;
+}
+
+// All in one transaction: a crash in it leaves the old version whole. Views go first: SQLite
+// refuses to alter a table under a view that no longer fits.
 Status SqliteJournal::upgrade(int version) {
     RETURN_IF_ERROR(execute("BEGIN IMMEDIATE"));
-    for (const SchemaStep& step : schema_steps(version)) {
-        RETURN_IF_ERROR(execute(step.sql));
+    ASSIGN_OR_RETURN(const std::vector<std::string> drops,
+                     texts("SELECT 'DROP VIEW \"' || replace(name, '\"', '\"\"') || '\"' "
+                           "FROM sqlite_schema WHERE type='view'"));
+    for (const std::string& drop : drops) {
+        RETURN_IF_ERROR(execute(drop.c_str()));
     }
-    RETURN_IF_ERROR(execute(kJournalViews));
-    return execute(fmt::format("PRAGMA user_version={}; COMMIT", journal_version()).c_str());
+    if (version < journal_version()) {
+        for (const SchemaStep& step : schema_steps(version)) {
+            RETURN_IF_ERROR(execute(step.sql));
+        }
+        RETURN_IF_ERROR(execute(fmt::format("PRAGMA user_version={}", journal_version()).c_str()));
+    }
+    for (const char* view : journal_views()) {
+        RETURN_IF_ERROR(execute(view));
+    }
+    crash_point("schema-commit");
+    RETURN_IF_ERROR(execute("COMMIT"));
+    crash_point("schema-committed");
+    return Ok{};
 }
 
 Result<sqlite3_stmt*> SqliteJournal::statement(const char* sql) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "supervisor/journal/journal.h"
 #include "supervisor/journal/statement.h"
@@ -17,7 +18,7 @@ namespace shift {
 // Source: sqlite.org/wal.html "Read-Only Databases"; sqlite.org/c3ref/c_fcntl_begin_atomic_write.
 class SqliteJournal final : public Journal {
   public:
-    // Creates or opens, runs quick_check and schema migrations.
+    // Creates or opens, runs quick_check and schema migrations, brings the views up to date.
     // Errors: kInvalidArgument - a journal of a newer version (exit 78); kIo - damaged or not
     // writable, with the way out; kConflict - locked by another writer.
     static Result<std::unique_ptr<SqliteJournal>> open(const std::string& path);
@@ -43,10 +44,14 @@ class SqliteJournal final : public Journal {
   private:
     SqliteJournal(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
     Status prepare_schema();
+    Result<bool> has_these_views();
+    // The steps that version `version` lacks, and the views.
     Status upgrade(int version);
     // DELETE of at most `rows_max` rows; whether some may be left.
     Result<bool> remove_some(const char* sql, const std::string& key, int rows_max);
     Result<int> user_version();
+    // The first column.
+    Result<std::vector<std::string>> texts(const char* sql);
     Status execute(const char* sql);
     Status begin_if_needed();
     Status write(Statement& statement);

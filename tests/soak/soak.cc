@@ -25,25 +25,36 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Traffic that a machine with little to spare can copy beside.
+constexpr milliseconds kWritersRest{10};
+
 struct Options {
     double minutes = 5;
     std::uint64_t seed = 0;
     int tables = 6;
+    int big_tables = 2;
     int big_rows = 40'000;
     double kill_every_s = 3;
     bool with_server = true;
 };
 
-// A table with its traffic and the migration it is in.
+// What is asked for, and what must be true of it when it was done.
+enum class Kind { kAddColumn, kAddIndex, kDropIndex, kRenameColumn, kCreate, kDrop, kView };
+
+// A table with its traffic and the migration it is in. Tables that are made and dropped, and views,
+// have no traffic: they are named after the lane and the migration's number.
 struct Lane {
     std::string table;
     std::unique_ptr<Writers> writers;
     MigrationId id = 0;  // 0 = none
-    bool cancelled = false;
+    Kind kind = Kind::kAddColumn;
     bool final_insert = false;
-    std::string column;                // that the migration adds; "" = an index
+    std::string name;  // of the column, index, table or view
+    std::string old_name;
     std::vector<std::string> columns;  // added by completed migrations
-    std::vector<std::string> never;    // of cancelled ones
+    std::vector<std::string> indexes;
+    std::vector<std::string> tables;  // and views
+    std::vector<std::string> never;   // columns of cancelled ones
     int serial = 0;
 };
 
@@ -55,10 +66,12 @@ class Soak {
         for (int i = 0; i < options.tables; ++i) {
             Lane lane;
             lane.table = fmt::format("t{}", i);
-            Writers::make_table(s_.db(), "app", lane.table, i == 0 ? options.big_rows : 300);
+            Writers::make_table(s_.db(), "app", lane.table,
+                                i < options.big_tables ? options.big_rows : 300);
             lane.writers = std::make_unique<Writers>(s_.server(), "app", lane.table, 1,
                                                      options.seed + static_cast<std::uint64_t>(i));
             lane.writers->tolerate_lost_connections();
+            lane.writers->set_rest(kWritersRest);
             lane.writers->start();
             lanes_.push_back(std::move(lane));
         }
@@ -72,6 +85,7 @@ class Soak {
         auto next_word = Clock::now();
         while (Clock::now() < end) {
             people(true);
+            look_for_two_workers();
             if (Clock::now() >= next_kill) {
                 kill_something();
                 next_kill =
@@ -89,6 +103,7 @@ class Soak {
             [this] {
                 start_what_is_dead();
                 people(false);
+                look_for_two_workers();
                 std::this_thread::sleep_for(milliseconds(100));
                 return std::all_of(lanes_.begin(), lanes_.end(),
                                    [](const Lane& lane) { return lane.id == 0; });
@@ -96,8 +111,8 @@ class Soak {
             std::chrono::minutes(10));
         for (Lane& lane : lanes_) {
             if (!rest && lane.id != 0) {
-                wrong(fmt::format("migration {} of {} is stuck in status {}", lane.id, lane.table,
-                                  s_.status(lane.id)));
+                wrong(fmt::format("migration {} of {} is stuck in status {}; refused: {}", lane.id,
+                                  lane.table, s_.status(lane.id), refused_));
             }
             lane.writers->stop();
         }
@@ -106,6 +121,9 @@ class Soak {
             verify();
         }
         say();
+        if (counts_["completed"] == 0) {
+            wrong("nothing was completed");
+        }
         for (const std::string& text : wrong_) {
             std::cout << "WRONG: " << text << "\n";
         }
@@ -135,8 +153,10 @@ class Soak {
     }
     bool chance(double probability) { return uniform(0, 1) < probability; }
     void wrong(std::string text) {
-        std::cout << "WRONG: " << text << std::endl;
-        wrong_.push_back(std::move(text));
+        if (std::find(wrong_.begin(), wrong_.end(), text) == wrong_.end()) {
+            std::cout << "WRONG: " << text << std::endl;
+            wrong_.push_back(std::move(text));
+        }
     }
 
     void say() const {
@@ -152,23 +172,69 @@ class Soak {
                   << std::endl;
     }
 
+    // What can be asked of this lane now.
+    Kind choose(const Lane& lane) {
+        const double kind = uniform(0, 1);
+        if (kind < 0.12) {
+            return Kind::kCreate;
+        }
+        if (kind < 0.22 && !lane.tables.empty()) {
+            return Kind::kDrop;
+        }
+        if (kind < 0.3) {
+            return Kind::kView;
+        }
+        if (kind < 0.4 && !lane.columns.empty()) {
+            return Kind::kRenameColumn;
+        }
+        if (kind < 0.5 && !lane.indexes.empty()) {
+            return Kind::kDropIndex;
+        }
+        return kind < 0.65 ? Kind::kAddIndex : Kind::kAddColumn;
+    }
+
     void file(Lane& lane) {
         Change change;
         change.table = lane.table;
-        lane.column.clear();
-        lane.cancelled = false;
-        lane.final_insert = chance(0.5);
         const int serial = ++lane.serial;
-        const double kind = uniform(0, 1);
-        const std::string name = quote_name(lane.table);
-        if (kind < 0.7) {
-            lane.column = fmt::format("c{}", serial);
-            change.ddl = fmt::format("ALTER TABLE {} ADD COLUMN {} INT NOT NULL DEFAULT {}", name,
-                                     lane.column, serial);
-            change.runtype = kind < 0.55 ? 1 : 2;
-        } else {
-            change.ddl = fmt::format("ALTER TABLE {} ADD INDEX i{} (amount)", name, serial);
-            change.runtype = kind < 0.85 ? 1 : 2;
+        const std::string table = quote_name(lane.table);
+        lane.kind = choose(lane);
+        lane.final_insert = chance(0.5);
+        switch (lane.kind) {
+            case Kind::kAddColumn:
+                lane.name = fmt::format("c{}", serial);
+                change.ddl = fmt::format("ALTER TABLE {} ADD COLUMN {} INT NOT NULL DEFAULT {}",
+                                         table, lane.name, serial);
+                break;
+            case Kind::kAddIndex:
+                lane.name = fmt::format("i{}", serial);
+                change.ddl =
+                    fmt::format("ALTER TABLE {} ADD INDEX {} (amount, id)", table, lane.name);
+                break;
+            case Kind::kDropIndex:
+                lane.name = lane.indexes.back();
+                change.ddl = fmt::format("ALTER TABLE {} DROP INDEX {}", table, lane.name);
+                break;
+            case Kind::kRenameColumn:
+                lane.old_name = lane.columns.back();
+                lane.name = fmt::format("r{}", serial);
+                change.ddl =
+                    fmt::format("ALTER TABLE {} CHANGE COLUMN {} {} INT NOT NULL DEFAULT 1", table,
+                                lane.old_name, lane.name);
+                break;
+            case Kind::kCreate:
+                lane.name = fmt::format("{}_made_{}", lane.table, serial);
+                change.ddl = fmt::format("CREATE TABLE {} (id INT PRIMARY KEY)", lane.name);
+                break;
+            case Kind::kDrop:
+                lane.name = lane.tables.back();
+                change.ddl = fmt::format("DROP TABLE {}", lane.name);
+                break;
+            case Kind::kView:
+                lane.name = fmt::format("{}_view_{}", lane.table, serial);
+                change.ddl =
+                    fmt::format("CREATE VIEW {} AS SELECT id, name FROM {}", lane.name, table);
+                break;
         }
         if (lane.final_insert) {
             // The id is not known before; table and number tell it as well.
@@ -194,8 +260,9 @@ class Soak {
                     continue;
                 }
                 look_after(lane, more);
-            } catch (const std::exception&) {
+            } catch (const std::exception& error) {
                 ++counts_["calls of people refused or lost"];
+                refused_ = error.what();
             }
         }
     }
@@ -206,7 +273,7 @@ class Soak {
         const bool staged = bool_or(row, "staged", false);
         switch (status) {
             case 1:
-                s_.approve(lane.id);
+                approve(lane);
                 break;
             case 2:
                 s_.start_run(lane.id);
@@ -248,19 +315,65 @@ class Soak {
         }
     }
 
+    // As what the API offers, which goes by the kind of statement; a rename of a column must not be
+    // checked by the tool.
+    void approve(Lane& lane) {
+        for (const char* runtype : {"nocheckalter", "short", "long"}) {
+            const bool is_offered =
+                s_.shift_api().offers(lane.id, std::string("approve_") + runtype);
+            const bool is_last = std::string(runtype) == "long";
+            if (is_offered && (is_last || lane.kind != Kind::kDropIndex || chance(0.7))) {
+                s_.shift_api().act("approve", lane.id,
+                                   Json{{"runtype", runtype}, {"approver", "boss"}});
+                return;
+            }
+        }
+    }
+
     void cancel(Lane& lane) {
         s_.cancel(lane.id);
         ++counts_["cancels asked for"];
     }
 
+    static void replace(std::vector<std::string>& names, const std::string& old_name,
+                        const std::string& name) {
+        std::erase(names, old_name);
+        if (!name.empty()) {
+            names.push_back(name);
+        }
+    }
+
     void over(Lane& lane, const char* how) {
         ++counts_[how];
-        const bool changed = std::string(how) == "completed";
-        if (!lane.column.empty()) {
-            (changed ? lane.columns : lane.never).push_back(lane.column);
-        }
-        if (lane.final_insert && changed) {
-            inserted_.push_back(number_of(lane, lane.serial));
+        if (std::string(how) == "completed") {
+            switch (lane.kind) {
+                case Kind::kAddColumn:
+                    lane.columns.push_back(lane.name);
+                    break;
+                case Kind::kRenameColumn:
+                    replace(lane.columns, lane.old_name, lane.name);
+                    break;
+                case Kind::kAddIndex:
+                    lane.indexes.push_back(lane.name);
+                    break;
+                case Kind::kDropIndex:
+                    replace(lane.indexes, lane.name, "");
+                    break;
+                case Kind::kCreate:
+                    lane.tables.push_back(lane.name);
+                    break;
+                case Kind::kDrop:
+                    replace(lane.tables, lane.name, "");
+                    break;
+                case Kind::kView:
+                    views_.push_back(lane.name);
+                    break;
+            }
+            if (lane.final_insert) {
+                inserted_.push_back(number_of(lane, lane.serial));
+            }
+        } else if (lane.kind == Kind::kAddColumn || lane.kind == Kind::kRenameColumn) {
+            lane.never.push_back(lane.name);
         }
         lane.id = 0;
     }
@@ -311,33 +424,38 @@ class Soak {
         }
     }
 
+    // Two workers at one table, whichever migrations they are for.
+    void look_for_two_workers() {
+        std::map<std::string, std::vector<std::string>> at;
+        for (const pid_t pid : s_.supervisor().workers()) {
+            const std::string command = command_line(pid);
+            const std::size_t word = command.find("--attempt-dir ");
+            if (word == std::string::npos || command.find("--exec-engine") != std::string::npos) {
+                continue;
+            }
+            std::string folder = command.substr(word + 14);
+            folder = folder.substr(0, folder.find(' '));
+            const auto job = parse_json(slurp(folder + "/job.json"));
+            auto& folders = at[job.ok() ? string_or(*job, "table", "") : ""];
+            // A worker's child looks like a second one until its exec.
+            if (std::find(folders.begin(), folders.end(), folder) == folders.end()) {
+                folders.push_back(folder);
+            }
+        }
+        for (const auto& [table, folders] : at) {
+            if (!table.empty() && folders.size() > 1) {
+                wrong(fmt::format("two workers at {}: {}", table, fmt::join(folders, " ")));
+            }
+        }
+    }
+
     void verify() {
         std::vector<std::string> tables = {"versions"};
+        tables.insert(tables.end(), views_.begin(), views_.end());
         for (const Lane& lane : lanes_) {
             tables.push_back(lane.table);
-            if (const std::string text = Writers::difference(s_.db(), "app", lane.table);
-                !text.empty()) {
-                wrong(lane.table + ": " + text);
-            }
-            const std::vector<std::string> columns = s_.db().columns("app", lane.table);
-            const auto has = [&columns](const std::string& name) {
-                return std::find(columns.begin(), columns.end(), name) != columns.end();
-            };
-            for (const std::string& name : lane.columns) {
-                if (!has(name)) {
-                    wrong(fmt::format("{}: column {} of a completed migration is missing",
-                                      lane.table, name));
-                }
-            }
-            for (const std::string& name : lane.never) {
-                if (has(name)) {
-                    wrong(fmt::format("{}: column {} of a cancelled migration is there", lane.table,
-                                      name));
-                }
-            }
-            for (const std::string& error : lane.writers->errors()) {
-                wrong(lane.table + ": the application saw " + error);
-            }
+            tables.insert(tables.end(), lane.tables.begin(), lane.tables.end());
+            verify(lane);
         }
         if (const std::string left = s_.leftovers("app", tables); !left.empty()) {
             wrong("left behind:" + left);
@@ -351,15 +469,89 @@ class Soak {
         }
         std::sort(inserted_.begin(), inserted_.end());
         if (found != inserted_) {
-            wrong(
-                fmt::format("final inserts: {} rows, expected {}", found.size(), inserted_.size()));
+            wrong(fmt::format("final inserts: {}, expected {}", fmt::join(found, " "),
+                              fmt::join(inserted_, " ")));
         }
+        for (const pid_t pid : s_.supervisor().workers()) {
+            wrong(fmt::format("process left: {} {}", pid, command_line(pid)));
+        }
+        verify_journal();
+        verify_told_once();
+    }
+
+    void verify(const Lane& lane) {
+        if (const std::string text = Writers::difference(s_.db(), "app", lane.table);
+            !text.empty()) {
+            wrong(lane.table + ": " + text);
+        }
+        const std::vector<std::string> columns = s_.db().columns("app", lane.table);
+        const auto has = [&columns](const std::string& name) {
+            return std::find(columns.begin(), columns.end(), name) != columns.end();
+        };
+        for (const std::string& name : lane.columns) {
+            if (!has(name)) {
+                wrong(fmt::format("{}: column {} of a completed migration is missing", lane.table,
+                                  name));
+            }
+        }
+        for (const std::string& name : lane.never) {
+            if (has(name)) {
+                wrong(fmt::format("{}: column {} of a cancelled migration is there", lane.table,
+                                  name));
+            }
+        }
+        std::vector<std::string> expected = {"PRIMARY", "by_name"};
+        expected.insert(expected.end(), lane.indexes.begin(), lane.indexes.end());
+        std::vector<std::string> indexes = s_.db().column(
+            "SELECT DISTINCT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = "
+            "'app' AND TABLE_NAME = '" +
+            lane.table + "'");
+        std::sort(expected.begin(), expected.end());
+        std::sort(indexes.begin(), indexes.end());
+        if (indexes != expected) {
+            wrong(fmt::format("{}: indexes {}, expected {}", lane.table, fmt::join(indexes, " "),
+                              fmt::join(expected, " ")));
+        }
+        const std::string lock =
+            "CONCAT('shift:', SHA1(CONCAT('app', CHAR(0), '" + lane.table + "')))";
+        const bool is_free = poll_until(
+            [&] { return s_.db().integer("SELECT IS_FREE_LOCK(" + lock + ")") == 1; }, seconds{10});
+        if (!is_free) {
+            wrong(lane.table + ": its database lock is held");
+        }
+        for (const std::string& error : lane.writers->errors()) {
+            wrong(lane.table + ": the application saw " + error);
+        }
+    }
+
+    void verify_journal() {
         for (const char* check : {"PRAGMA integrity_check", "PRAGMA foreign_key_check",
                                   "SELECT * FROM v_inconsistent"}) {
             for (const auto& row : s_.supervisor().journal_rows(check)) {
                 if (row[0] != "ok") {
                     wrong(fmt::format("journal: {}: {}", check, fmt::join(row, " ")));
                 }
+            }
+        }
+        for (const auto& row : s_.supervisor().journal_rows(
+                 "SELECT a.id, a.ended, (SELECT count(*) FROM event e WHERE e.attempt = a.id AND "
+                 "e.source = 'supervisor' AND e.kind = 'ended') AS ends FROM attempt a "
+                 "WHERE a.ended <> 1 OR ends <> 1")) {
+            wrong(fmt::format("attempt {}: ended={}, {} ends", row[0], row[1], row[2]));
+        }
+    }
+
+    // A claim moves its migration once at most.
+    void verify_told_once() {
+        std::map<MigrationId, int> told;
+        for (const ApiCall& call : s_.api().calls()) {
+            const bool moves = call.endpoint == "next_step" || call.endpoint == "complete" ||
+                               call.endpoint == "fail" || call.endpoint == "error";
+            if (call.endpoint == "unstage") {
+                told[call.migration] = 0;
+            } else if (moves && call.status == 200 && ++told[call.migration] > 1) {
+                wrong(fmt::format("migration {}: told twice after one claim: {}", call.migration,
+                                  fmt::join(s_.api().sequence(call.migration), ", ")));
             }
         }
     }
@@ -369,8 +561,10 @@ class Soak {
     Scenario s_;
     std::vector<Lane> lanes_;
     std::map<std::string, int> counts_;
+    std::vector<std::string> views_;
     std::vector<std::int64_t> inserted_;
     std::vector<std::string> wrong_;
+    std::string refused_;  // to people, last
 };
 
 }  // namespace
@@ -384,7 +578,9 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--seed", options.seed, "of kills and changes (timing is not replayed)");
     app.add_option("--tables", options.tables, "tables with traffic")->capture_default_str();
-    app.add_option("--big-rows", options.big_rows, "rows of the first one")->capture_default_str();
+    app.add_option("--big-tables", options.big_tables, "how many of them are large")
+        ->capture_default_str();
+    app.add_option("--big-rows", options.big_rows, "rows of a large one")->capture_default_str();
     app.add_option("--kill-every", options.kill_every_s, "seconds between kills, on average")
         ->capture_default_str();
     app.add_flag("!--no-server-kills", options.with_server, "leave the database server alone");

@@ -205,7 +205,8 @@ void Invariants::look_at_server(const End& end) {
 }
 
 void Invariants::look_at_journal() {
-    for (const char* check : {"PRAGMA integrity_check", "PRAGMA foreign_key_check"}) {
+    for (const char* check :
+         {"PRAGMA integrity_check", "PRAGMA foreign_key_check", "SELECT * FROM v_inconsistent"}) {
         for (const auto& row : s_.supervisor().journal_rows(check)) {
             if (row != std::vector<std::string>{"ok"}) {
                 add(std::string("journal: ") + check + ": " + joined(row));

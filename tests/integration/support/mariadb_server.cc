@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "common/unique_fd.h"
+#include "tests/integration/support/programs.h"
 
 namespace shift::testing {
 
@@ -22,13 +23,6 @@ namespace {
 
 [[noreturn]] void fail(MYSQL* handle, const std::string& doing) {
     throw SqlError(mysql_errno(handle), doing.substr(0, 300) + ": " + mysql_error(handle));
-}
-
-std::string cache_folder() {
-    if (const char* given = std::getenv("SHIFT_TEST_CACHE"); given != nullptr) {
-        return given;
-    }
-    return "/tmp/shift-tests-" + std::to_string(::geteuid());
 }
 
 std::string server_program() {

@@ -8,9 +8,50 @@
 #include <stdexcept>
 
 #include "common/text.h"
+#include "tests/integration/support/child_process.h"
 #include "tests/integration/support/temp_dir.h"
 
 namespace shift::testing {
+namespace {
+
+// What the tool says when the worker asks what it is, kept for as long as this program runs: perl
+// needs half a second of processor time for it, and each wrapper is a tool nobody has seen before.
+const std::string& answer(const std::string& tool, const std::string& question) {
+    static std::map<std::string, std::string> known;
+    std::string& text = known[tool + " " + question];
+    if (text.empty()) {
+        text = run_tool({tool, "--config", "/dev/null", question}).out;
+    }
+    return text;
+}
+
+// A script that runs `execute` (shell) for --execute, and else the tool as it is.
+void spit_wrapper(const std::string& path, const std::string& folder, const std::string& tool,
+                  const std::string& execute) {
+    spit(folder + "/pt-osc.version", answer(tool, "--version"));
+    spit(folder + "/pt-osc.help", answer(tool, "--help"));
+    spit(path,
+         fmt::format(R"(#!/bin/sh
+case "$*" in
+*" --execute "*) exec {execute} ;;
+"--config /dev/null --version") exec cat {folder}/pt-osc.version ;;
+"--config /dev/null --help") exec cat {folder}/pt-osc.help ;;
+esac
+exec {tool} "$@"
+)",
+                     fmt::arg("execute", execute), fmt::arg("folder", folder),
+                     fmt::arg("tool", tool)),
+         0755);
+}
+
+}  // namespace
+
+std::string cache_folder() {
+    if (const char* given = std::getenv("SHIFT_TEST_CACHE"); given != nullptr) {
+        return given;
+    }
+    return "/tmp/shift-tests-" + std::to_string(::geteuid());
+}
 
 std::string program(const std::string& name) {
     if (const char* folder = std::getenv("SHIFT_BIN_DIR"); folder != nullptr) {
@@ -65,11 +106,9 @@ INIT {
 )");
     const std::string path = folder + "/pt-osc-small-steps";
     const std::string pause = pause_s > 0 ? fmt::format(" --sleep {}", pause_s) : "";
-    spit(path,
-         fmt::format("#!/bin/sh\ncase \" $* \" in\n*\" --execute \"*) exec perl -I{0} -MGate {1} "
-                     "\"$@\" --chunk-size {2} --chunk-time 0{3} ;;\nesac\nexec {1} \"$@\"\n",
-                     folder, tool, chunk_rows, pause),
-         0755);
+    spit_wrapper(path, folder, tool,
+                 fmt::format(R"(perl -I{} -MGate {} "$@" --chunk-size {} --chunk-time 0{})", folder,
+                             tool, chunk_rows, pause));
     return path;
 }
 
@@ -138,11 +177,9 @@ END { point('exit'); }
 1;
 )");
     const std::string path = folder + "/pt-osc-stoppable";
-    spit(path,
-         fmt::format("#!/bin/sh\ncase \" $* \" in\n*\" --execute \"*) exec perl -I{0} -MStages {1} "
-                     "\"$@\" --chunk-size 200 --chunk-time 0 ;;\nesac\nexec {1} \"$@\"\n",
-                     folder, pt_osc()),
-         0755);
+    spit_wrapper(path, folder, pt_osc(),
+                 fmt::format(R"(perl -I{} -MStages {} "$@" --chunk-size 200 --chunk-time 0)",
+                             folder, pt_osc()));
     return path;
 }
 

@@ -9,6 +9,10 @@ namespace shift::testing {
 // when set (installed packages), else from the build tree.
 std::string program(const std::string& name);
 
+// Kept between runs (SHIFT_TEST_CACHE, else in /tmp): the fresh data folder servers start from, and
+// what the installed pt-osc said of itself.
+std::string cache_folder();
+
 // The real pt-online-schema-change (PT_OSC, else from PATH). Tests fail without it.
 std::string pt_osc();
 

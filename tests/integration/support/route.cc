@@ -16,7 +16,7 @@
 namespace shift::testing {
 namespace {
 
-constexpr milliseconds kLookAgain{25};
+constexpr milliseconds kLookAgain{50};
 // Traffic enough to be in the way of each step, without growing the table faster than a slow
 // machine copies it.
 constexpr milliseconds kWritersRest{10};

@@ -1,5 +1,6 @@
 #include "tests/integration/support/shift_api.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 
@@ -83,6 +84,11 @@ MigrationId ShiftApi::create(const std::string& database, const std::string& ddl
 
 Json ShiftApi::get(MigrationId id) {
     return call("GET", "migrations/" + std::to_string(id))["migration"];
+}
+
+bool ShiftApi::offers(MigrationId id, const std::string& action) {
+    const Json actions = call("GET", "migrations/" + std::to_string(id))["available_actions"];
+    return std::find(actions.begin(), actions.end(), action) != actions.end();
 }
 
 int ShiftApi::status(MigrationId id) {

@@ -36,6 +36,8 @@ class ShiftApi {
     // approve, start, rename, pause, resume, cancel_cli ...: with the lock_version of now, tried
     // again when the runner changed the row meanwhile.
     void act(const std::string& action, MigrationId id, const Json& extra = Json::object());
+    // Whether its page shows this button now: "approve_long", "cancel" ...
+    bool offers(MigrationId id, const std::string& action);
     std::string file(MigrationId id, int file_type);
 
     // Any call; the parsed body. Throws unless the status is 200.

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -57,6 +58,7 @@ SupervisorProcess::SupervisorProcess(const std::string& folder, const std::strin
         settings_[key] = value;
     }
     write_config();
+    share_tool_cache();
 }
 
 SupervisorProcess::~SupervisorProcess() {
@@ -81,6 +83,17 @@ void SupervisorProcess::set(const std::string& key, const std::string& value) {
 
 void SupervisorProcess::set_environment(const std::string& name, const std::string& value) {
     environment_[name] = value;
+}
+
+// One answer of the installed pt-osc for all state folders: asking costs perl a second.
+void SupervisorProcess::share_tool_cache() const {
+    const std::string shared = cache_folder() + "/pt-osc";
+    std::filesystem::create_directories(shared);
+    if (std::filesystem::create_directory(state_dir())) {
+        // As the daemon makes it.
+        ::chmod(state_dir().c_str(), 0750);
+        std::filesystem::create_directory_symlink(shared, state_dir() + "/cache");
+    }
 }
 
 void SupervisorProcess::start(bool ready) {

@@ -69,6 +69,7 @@ class SupervisorProcess {
 
   private:
     void write_config() const;
+    void share_tool_cache() const;
 
     std::string folder_;
     std::string config_file_;

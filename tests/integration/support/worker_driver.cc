@@ -32,7 +32,7 @@ WorkerDriver::WorkerDriver(MariadbServer& server, const TempDir& dir, MigrationI
     job.pt_osc_defaults_file = credentials;
     job.pt_osc_path = pt_osc();
     job.files_dir = dir_ + "/files/";
-    job.cache_dir = dir / "cache";
+    job.cache_dir = cache_folder() + "/pt-osc";
 }
 
 void WorkerDriver::start(Step step) {

@@ -1,6 +1,7 @@
 #include "supervisor/journal/sqlite_journal.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -174,6 +175,21 @@ std::vector<std::string> shape_of(const std::string& path) {
     return shape;
 }
 
+// Runs it as a person with the file could; returns the first column.
+std::vector<std::string> run_on(const std::string& path, const std::string& sql) {
+    sqlite3* db = nullptr;
+    EXPECT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+    std::vector<std::string> found;
+    const auto add = [](void* out, int, char** values, char**) {
+        static_cast<std::vector<std::string>*>(out)->emplace_back(values[0]);
+        return 0;
+    };
+    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), add, &found, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(db) << ": " << sql;
+    sqlite3_close(db);
+    return found;
+}
+
 TEST_F(SqliteJournalTest, AJournalOfTheFirstVersionIsBroughtUpToDateWithEverythingInIt) {
     std::ifstream file(std::string(SHIFT_SOURCE_ROOT) + "/tests/data/journal/v1.sql");
     const std::string dump((std::istreambuf_iterator<char>(file)), {});
@@ -214,6 +230,7 @@ TEST_F(SqliteJournalTest, AJournalOfTheFirstVersionIsBroughtUpToDateWithEverythi
     path_ = dir_ + "/fresh.db";
     open();
     EXPECT_EQ(shape_of(old_path), shape_of(path_));
+    EXPECT_THAT(run_on(old_path, "SELECT what FROM v_inconsistent"), ::testing::IsEmpty());
 }
 
 TEST_F(SqliteJournalTest, EventsComeInPages) {
@@ -255,9 +272,14 @@ TEST_F(SqliteJournalTest, OnlyWhatIsOverAndOldMayGo) {
     put(6, ClaimState::kWaiting, 8, 500);
     put(7, ClaimState::kHandedOn, 10, 500);
     put(8, ClaimState::kHandedOn, 9, 500);
+    put(9, ClaimState::kHandedOn, 8, 500);
     AttemptRecord attempt;  // lives: whatever the row says
     attempt.id = 1;
     attempt.migration = 7;
+    ASSERT_TRUE(journal->put(attempt).ok());
+    attempt.id = 2;  // the newest: its number must not be given out again
+    attempt.migration = 9;
+    attempt.ended = true;
     ASSERT_TRUE(journal->put(attempt).ok());
     OwedCall call;
     call.migration = 8;
@@ -374,12 +396,77 @@ TEST_F(SqliteJournalTest, EveryViewCanBeQueried) {
     open();
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open_v2(path_.c_str(), &db, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
-    for (const char* view :
-         {"v_status", "v_recent", "v_stuck", "v_owed", "v_history", "v_migrations", "v_attempts"}) {
+    for (const char* view : {"v_status", "v_recent", "v_stuck", "v_owed", "v_history",
+                             "v_migrations", "v_attempts", "v_inconsistent"}) {
         const std::string sql = std::string("SELECT * FROM ") + view;
         EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << view;
     }
     sqlite3_close(db);
+}
+
+TEST_F(SqliteJournalTest, ViewsOfAnotherReleaseAreMadeAnewAndNothingIsWrittenWhenTheyAreOurs) {
+    open();
+    const auto version = [this] { return run_on(path_, "PRAGMA schema_version"); };
+    const auto shape = shape_of(path_);
+    const auto before = version();
+    open();
+    EXPECT_EQ(version(), before);
+    run_on(path_,
+           "DROP VIEW v_inconsistent; DROP VIEW v_status; CREATE VIEW v_status AS SELECT 1 AS one;"
+           "CREATE VIEW \"of a \"\"person\"\"\" AS SELECT no_such_column FROM migration");
+    open();
+    EXPECT_EQ(shape_of(path_), shape);
+    EXPECT_NE(version(), before);
+}
+
+TEST_F(SqliteJournalTest, EachStateThatCannotBeIsFound) {
+    const struct {
+        const char* what;
+        const char* sql;
+    } kStates[] = {
+        {"more than one open attempt",
+         "INSERT INTO attempt SELECT 2,migration_id,claim,step,engine,tries,ended,pid,start_ticks,"
+         "boot_id,engine_pid,engine_start_ticks,last_seq,phase,percent,rows_done,rows_total,"
+         "rows_per_s,eta_s,throttle,started_at,ended_at,outcome,reason,message FROM attempt"},
+        {"an open attempt that is not the latest", "UPDATE migration SET attempt=9"},
+        {"an open attempt of a migration at rest", "UPDATE migration SET state='handed on'"},
+        {"running without an open attempt", "UPDATE attempt SET ended=1, ended_at='2026'"},
+        {"an attempt of a claim to come", "UPDATE attempt SET claim=5"},
+        {"an end without a time, or a time without an end", "UPDATE attempt SET ended_at='2026'"},
+        {"an attempt with 2 ends",
+         "INSERT INTO event(at,migration_id,claim,attempt,source,kind,detail) VALUES "
+         "('',7,1,1,'supervisor','ended','{}'),('',7,1,1,'supervisor','ended','{}')"},
+        {"no step in state running", "UPDATE migration SET step=''"},
+        {"a pending call of a claim to come", "UPDATE outbox SET claim=5"},
+        {"a pending call of an older claim", "UPDATE migration SET claim=5"},
+        {"a pending call of a migration that owes nothing", "UPDATE migration SET state='let go'"},
+        {"a hand-on owed while the attempt is open", "UPDATE outbox SET lane='hand-on'"},
+    };
+    {
+        auto journal = open();
+        MigrationRecord running = record(7);
+        running.state = ClaimState::kRunning;
+        running.step = Step::kRun;
+        running.claim = 1;
+        running.attempt = 1;
+        AttemptRecord attempt;
+        attempt.id = 1;
+        attempt.migration = 7;
+        attempt.claim = 1;
+        OwedCall call;
+        call.migration = 7;
+        call.claim = 1;
+        ASSERT_TRUE(journal->put(running).ok());
+        ASSERT_TRUE(journal->put(attempt).ok());
+        ASSERT_TRUE(journal->put(call).ok());
+        ASSERT_TRUE(journal->commit().ok());
+    }
+    ASSERT_THAT(run_on(path_, "SELECT what FROM v_inconsistent"), ::testing::IsEmpty());
+    for (const auto& state : kStates) {
+        EXPECT_THAT(run_on(path_, std::string("BEGIN;") + state.sql +
+                                      ";SELECT what FROM v_inconsistent; ROLLBACK"),
+                    ::testing::Contains(state.what));
+    }
 }
 
 TEST_F(SqliteJournalTest, AFailedWriteIsSticky) {
