@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 
 #include "ctl/ask.h"
 #include "ctl/render/status.h"
@@ -74,14 +73,15 @@ int print_status(const Session& session, const StatusOptions& options, const Jso
     return kExitOk;
 }
 
-// The daemon's status, else its journal's, without a word.
-Result<Json> read_status(const Session& session, const std::string& socket, const Error& error) {
-    ASSIGN_OR_RETURN(Json status, read_quietly(session, socket, error,
-                                               [](const auto& reader) { return reader.status(); }));
-    if (error.code == Errc::kDeadline) {
-        status["state"] = "not answering";  // its process is there
-    }
-    return status;
+// The journal's status in the place of a daemon that answered with `error`.
+FromJournal status_after(const Error& error) {
+    return [hangs = error.code == Errc::kDeadline](const JournalReader& reader) -> Result<Json> {
+        ASSIGN_OR_RETURN(Json status, reader.status());
+        if (hangs) {
+            status["state"] = "not answering";  // its process is there
+        }
+        return status;
+    };
 }
 
 // Home, then every line cleared to its end, then the rest of the screen: no flicker.
@@ -106,7 +106,8 @@ int watch(Session& session, const std::string& socket, const StatusOptions& opti
         }
         // A daemon that restarts comes back; its workers go on meanwhile.
         const auto status =
-            asked.ok() ? Result<Json>(*asked) : read_status(session, socket, asked.error());
+            asked.ok() ? Result<Json>(*asked)
+                       : read_quietly(session, socket, asked.error(), status_after(asked.error()));
         if (!status.ok() && first) {
             return Session::fail_daemon(socket, asked.error());
         }
@@ -211,14 +212,12 @@ int run_status(Session& session, const StatusOptions& options) {
     if (status.ok()) {
         return print_status(session, options, *status);
     }
-    const int code = Session::fail_daemon(*socket, status.error());
-    const auto read = read_status(session, *socket, status.error());
-    if (read.ok()) {
-        print_status(session, options, *read);
-    } else if (read.error().code != Errc::kNotFound) {
-        std::fprintf(stderr, "  its journal: %s\n", read.error().message.c_str());
+    const Answer answer =
+        read_instead(session, *socket, status.error(), status_after(status.error()));
+    if (answer.data) {
+        print_status(session, options, *answer.data);
     }
-    return code;
+    return answer.code;
 }
 
 int run_drain(const Session& session, const DrainOptions& options) {

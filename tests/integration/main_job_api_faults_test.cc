@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "tests/integration/support/ctl.h"
+#include "tests/integration/support/held_copy.h"
 #include "tests/integration/support/scenario.h"
 #include "tests/integration/support/writers.h"
 
@@ -444,14 +445,10 @@ TEST(Outage, AHangingApiDoesNotHoldUpTheStopFile) {
 TEST(Outage, HangingApiAndDatabaseDoNotHoldUpStatus) {
     ScenarioOptions options;
     options.own_server = true;
-    options.chunk_rows = 100;
     options.settings = {{"rest_timeout", "5"}};
-    Scenario s(options);
-    Writers::make_table(s.db(), "app", "t", 1000);
-    CopyGate gate(s);
-    const MigrationId id = s.submit({.ddl = kAddColumn});
-    s.bring_to_running(id);
-    s.await_copying(id);
+    HeldCopy held(options);
+    held.copy();
+    Scenario& s = held.s;
     s.api().inject({.wrong = Wrong::kHang, .times = -1});
     const int polls = s.api().count("staged");
     s.await("a call hangs", [&] { return s.api().count("staged") > polls; });
@@ -459,15 +456,14 @@ TEST(Outage, HangingApiAndDatabaseDoNotHoldUpStatus) {
     milliseconds best = kDeadline;
     for (int i = 0; i < 20; ++i) {
         const auto begin = std::chrono::steady_clock::now();
-        EXPECT_EQ(ctl(s, {"status", std::to_string(id)}).status.code, 0);
+        EXPECT_EQ(ctl(s, {"status", std::to_string(held.id)}).status.code, 0);
         best = std::min(best, std::chrono::duration_cast<milliseconds>(
                                   std::chrono::steady_clock::now() - begin));
     }
     EXPECT_LT(best, stretched(milliseconds{500}));
     ::kill(s.server().pid(), SIGCONT);
     s.api().clear_faults();
-    gate.open();
-    s.await_status(id, 4);
+    held.finish();
 }
 
 TEST(Refused, ALogTheApiNeverTakesDoesNotHoldUpTheMigration) {

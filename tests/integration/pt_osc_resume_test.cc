@@ -31,6 +31,15 @@ const KeyKind kAccented = {"Accented",
                            "`größe 列` BIGINT NOT NULL, UNIQUE KEY `nach größe` (`größe 列`)",
                            "`größe 列`", "%N%"};
 
+// Database shop with table t on a server of its own; a session in it.
+Db make_shop(MariadbServer& server, int rows) {
+    Db db = server.connect();
+    db.execute("CREATE DATABASE shop");
+    db.execute("USE shop");
+    make_keyed_table(db, kIntKey, rows);
+    return db;
+}
+
 constexpr const char* kAlter =
     "ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 5, MODIFY a VARCHAR(80) CHARACTER SET "
     "utf8mb4, ADD INDEX by_a (a)";
@@ -302,12 +311,9 @@ TEST_F(PtOscResume, CopiesAtMostTwoChunksAgainPerKill) {
     MariadbOptions options;
     options.arguments = {"--general-log=1", "--log-output=TABLE"};
     MariadbServer logged(options);
-    Db db = logged.connect();
-    db.execute("CREATE DATABASE shop");
-    db.execute("USE shop");
     constexpr int kRows = 10'000;
     constexpr int kChunk = 200;
-    make_keyed_table(db, kIntKey, kRows);
+    Db db = make_shop(logged, kRows);
     WorkerDriver d(logged, dir_, 50, kAlter, "t");
     d.job.pt_osc_path = small_step_pt_osc(dir_.path(), kChunk, 0.02);
     int kills = 0;
@@ -524,10 +530,7 @@ TEST_F(PtOscResume, WhatMovesNoRowIsNoReasonToStartOver) {
     MariadbOptions options;
     options.durable = true;
     MariadbServer server(options);
-    Db db = server.connect();
-    db.execute("CREATE DATABASE shop");
-    db.execute("USE shop");
-    make_keyed_table(db, kIntKey, 6000);
+    Db db = make_shop(server, 6000);
     WorkerDriver d(server, dir_, 645, kAlter, "t");
     d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0.1);
     d.start(Step::kRun);
@@ -629,12 +632,7 @@ TEST_F(PtOscResume, AReplacedServerIsSeenAndTheCopyStartsOver) {
     MariadbOptions options;
     options.arguments = {"--server-id=7"};
     MariadbServer second(options);
-    {
-        Db db = first.connect();
-        db.execute("CREATE DATABASE shop");
-        db.execute("USE shop");
-        make_keyed_table(db, kIntKey, 6000);
-    }
+    make_shop(first, 6000);
     WorkerDriver d(first, dir_, 656, kAlter, "t");
     d.job.enable_trash = false;
     d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0.1);
@@ -748,12 +746,7 @@ TEST_F(PtOscResume, ARenameAfterARestartCountsTheRowsUnlessTheServerIsDurable) {
         MariadbOptions options;
         options.durable = durable;
         MariadbServer server(options);
-        {
-            Db db = server.connect();
-            db.execute("CREATE DATABASE shop");
-            db.execute("USE shop");
-            make_keyed_table(db, kIntKey, 500);
-        }
+        make_shop(server, 500);
         WorkerDriver d(server, dir_, durable ? 775 : 776, kPlainAlter, "t");
         d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0);
         ASSERT_EQ(d.outcome_of(Step::kRun), "copied");
@@ -870,12 +863,7 @@ TEST_F(PtOscResume, AServerThatWasNotDurableIsCopiedFromTheFirstRow) {
         MariadbOptions options;
         options.durable = durable;
         MariadbServer server(options);
-        {
-            Db db = server.connect();
-            db.execute("CREATE DATABASE shop");
-            db.execute("USE shop");
-            make_keyed_table(db, kIntKey, 6000);
-        }
+        make_shop(server, 6000);
         WorkerDriver d(server, dir_, durable ? 71 : 72, kAlter, "t");
         d.job.pt_osc_path = small_step_pt_osc(dir_.path(), 200, 0.05);
         d.start(Step::kRun);

@@ -54,7 +54,7 @@ Result<std::optional<Verdict>> compare_counts(Context& context, const std::strin
 
 // Why the state file's word is no proof that all rows are there; "" when it is. A whole read of
 // both tables is cheap beside a copy and beside a lost row.
-Result<std::string> why_count(Context& context, const std::string& shadow) {
+Result<std::string> why_count(Context& context, const std::string& shadow, const CopyFacts& now) {
     if (!is_known_copied(context)) {
         return std::string("nothing says that the copy reached its end");
     }
@@ -70,7 +70,6 @@ Result<std::string> why_count(Context& context, const std::string& shadow) {
     if (lost) {
         return std::string("the server was restarted since and is not durable");
     }
-    ASSIGN_OR_RETURN(const CopyFacts now, look_at_copy(context, shadow));
     if (std::string why = another_life(state, now); !why.empty()) {
         return why;
     }
@@ -83,13 +82,13 @@ Result<std::string> why_count(Context& context, const std::string& shadow) {
 
 // Somebody altered the original (the swap would undo it and lose data) or the shadow since the
 // copy, or made a trigger again: rows written between may be missing.
-Result<std::optional<Verdict>> compare_with_copy(Context& context, const std::string& shadow) {
+Result<std::optional<Verdict>> compare_with_copy(Context& context, const std::string& shadow,
+                                                 const CopyFacts& now) {
     const StateFile state = context.state.value_or(StateFile{});
     if (state.orig_ddl_hash.empty() || state.new_ddl_hash.empty() || state.mig_tbl != shadow ||
         state.server != context.database.server().id) {
         return std::optional<Verdict>();
     }
-    ASSIGN_OR_RETURN(const CopyFacts now, look_at_copy(context, shadow));
     const auto saved = copy_state_of(state);
     std::string why;
     if (saved.ok() && !saved->triggers.empty()) {
@@ -117,11 +116,12 @@ Result<std::optional<Verdict>> verify(Context& context, const std::string& shado
                             triggers.size(), kOscTriggerCount)));
         return std::optional(std::move(verdict));
     }
-    ASSIGN_OR_RETURN(auto changed, compare_with_copy(context, shadow));
+    ASSIGN_OR_RETURN(const CopyFacts now, look_at_copy(context, shadow));
+    ASSIGN_OR_RETURN(auto changed, compare_with_copy(context, shadow, now));
     if (changed) {
         return changed;
     }
-    ASSIGN_OR_RETURN(const std::string why, why_count(context, shadow));
+    ASSIGN_OR_RETURN(const std::string why, why_count(context, shadow, now));
     return why.empty() ? std::optional<Verdict>() : compare_counts(context, shadow, why);
 }
 
