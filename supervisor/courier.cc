@@ -114,8 +114,10 @@ void Courier::gather_reports(Entry& entry, Workers& workers) {
         }
     }
     if (now >= entry.progress_due && entry.progress.percent) {
-        // The API's column is of the copy; a verification comes after it.
-        const double shown = entry.progress.phase == "verify" ? 100 : *entry.progress.percent;
+        // The API's column is of the copy; indexes and verification come after it.
+        const bool is_copied =
+            entry.progress.phase == "verify" || entry.progress.phase == "indexes";
+        const double shown = is_copied ? 100 : *entry.progress.percent;
         const int percent = std::clamp(static_cast<int>(shown), 0, 100);
         if (percent != entry.percent_told) {
             entry.progress_due = now + std::min(kProgressInterval, config.log_sync_interval);

@@ -82,10 +82,11 @@ void LhmKills::one_run(const KeyKind& kind, std::uint64_t seed) {
         KeyWriter first(server_, kind, rows, seed + 1);
         KeyWriter second(server_, kind, rows, seed + 2);
         KeyWriter third(server_, kind, rows, seed + 3);
+        const std::string defer = random() % 2 == 0 ? "yes" : "no";
         const Names begin =
             Lhm::quick("change-table", "shop.t",
                        {"--alter", kAlter, "--stride", std::to_string(sized(150, 1000)), "--delay",
-                        "20ms", "--no-switch", "--execute"});
+                        "20ms", "--defer-indexes", defer, "--no-switch", "--execute"});
         const Names resume = Lhm::quick("resume", "shop.t", {});
         Lhm::Answer last;
         bool is_known = false;  // a state file was written: there is something to resume

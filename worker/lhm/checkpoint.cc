@@ -11,8 +11,9 @@ namespace shift::lhm {
 namespace {
 
 // The original's words where it has them ("copy", "copied", "rename").
-constexpr std::array<std::pair<Stage, const char*>, 7> kStages = {{{Stage::kCreate, "create"},
+constexpr std::array<std::pair<Stage, const char*>, 8> kStages = {{{Stage::kCreate, "create"},
                                                                    {Stage::kCopy, "copy"},
+                                                                   {Stage::kIndexes, "indexes"},
                                                                    {Stage::kVerify, "verify"},
                                                                    {Stage::kReady, "copied"},
                                                                    {Stage::kSwap, "rename"},

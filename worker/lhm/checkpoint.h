@@ -18,6 +18,7 @@ namespace shift::lhm {
 enum class Stage {
     kCreate,  // control table and shadow are being made; nothing is worth keeping
     kCopy,
+    kIndexes,  // those that were left for after the copy
     kVerify,
     kReady,   // verified (or verification is off): may be swapped
     kSwap,    // the RENAME was announced

@@ -4,6 +4,7 @@
 
 #include "common/text.h"
 #include "worker/lhm/conflicts.h"
+#include "worker/lhm/index_build.h"
 #include "worker/lhm/leftovers.h"
 #include "worker/lhm/phase.h"
 #include "worker/lhm/planner.h"
@@ -25,6 +26,12 @@ Ending refused(const Refusal& refusal) {
 }
 
 }  // namespace
+
+Ending Ending::stopped(const StopRequest& stop) {
+    return {Kind::kStopped, "stopped",
+            fmt::format("stopped on request ({}), shadow table and triggers kept",
+                        stop_reason_name(stop.reason().value_or(StopReason::kShutdown)))};
+}
 
 Engine::Engine(World world, Change change, Options options)
     : world_(world),
@@ -189,6 +196,7 @@ Result<std::optional<Ending>> Engine::go_on(const Checkpoint& from) {
     }
     adopt(from);
     ASSIGN_OR_RETURN(Connection * look, world_.database.look());
+    ASSIGN_OR_RETURN(plan_.deferred, read_deferred(*look, plan_));
     ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(*look, plan_));
     if (const std::string why = difference(from, facts); !why.empty()) {
         return stale(why);
@@ -233,7 +241,7 @@ Result<Ending> Engine::run_to_ready() {
         if (ended) {
             return *std::move(ended);
         }
-        checkpoint_.stage = options_.verify ? Stage::kVerify : Stage::kReady;
+        checkpoint_.stage = Stage::kIndexes;
         // The verification walks the same rows; with a filter of its own only by `start`.
         LedgerState fresh;
         if (!options_.start.empty()) {
@@ -246,6 +254,14 @@ Result<Ending> Engine::run_to_ready() {
         checkpoint_.ledger = fresh;
         RETURN_IF_ERROR(save());
         world_.listener.fact("copied", {{"db", plan_.database}, {"table", plan_.names.shadow}});
+    }
+    if (checkpoint_.stage == Stage::kIndexes) {
+        ASSIGN_OR_RETURN(auto ended, build_indexes());
+        if (ended) {
+            return *std::move(ended);
+        }
+        checkpoint_.stage = options_.verify ? Stage::kVerify : Stage::kReady;
+        RETURN_IF_ERROR(save());
     }
     if (checkpoint_.stage == Stage::kVerify) {
         ASSIGN_OR_RETURN(auto ended, run_phase(Stage::kVerify));
@@ -263,6 +279,13 @@ Result<Ending> Engine::run_to_ready() {
     checkpoint_.stage = Stage::kReady;
     RETURN_IF_ERROR(save());
     return Ending{};
+}
+
+Result<std::optional<Ending>> Engine::build_indexes() {
+    if (plan_.deferred.empty()) {
+        return std::optional<Ending>();
+    }
+    return IndexBuild(workshop_, sessions_, plan_, options_, checkpoint_).run();
 }
 
 Result<std::optional<Ending>> Engine::run_phase(Stage stage) {

@@ -34,6 +34,8 @@ struct Ending {
     Kind kind = Kind::kDone;
     std::string reason;   // a stable word
     std::string message;  // for people
+
+    static Ending stopped(const StopRequest& stop);
 };
 
 // One migration of one table, from nothing to the swap. Each call takes the database lock, looks at
@@ -89,6 +91,7 @@ class Engine {
     Result<std::optional<Ending>> make_measured_triggers();
     Result<Ending> run_to_ready();
     Result<std::optional<Ending>> run_phase(Stage stage);
+    Result<std::optional<Ending>> build_indexes();
     Result<std::optional<Ending>> compare_counts();
     Result<std::optional<Ending>> settle_all_conflicts();
     Status save();

@@ -13,7 +13,7 @@ namespace shift::lhm {
 struct Checkpoint;
 
 struct Progress {
-    std::string phase;  // "copy" "verify"
+    std::string phase;  // "copy" "indexes" "verify"
     double percent = 0;
     std::int64_t rows = 0;
     std::int64_t rows_total = 0;  // an estimate

@@ -74,6 +74,9 @@ struct SwapOptions {
     std::chrono::seconds rollback_window{0};  // > 0: the archive is kept in step
 };
 
+// Secondary indexes after the copy: kAuto - for tables of some size without replicas.
+enum class DeferIndexes { kAuto, kYes, kNo };
+
 struct Options {
     // Who this is, for others that find it on the server: "shift-lhm", "shift-supervisor 17".
     std::string owner = "shift-lhm";
@@ -100,6 +103,7 @@ struct Options {
     RetryOptions retry;
     ThrottleOptions throttle;
     SwapOptions swap;
+    DeferIndexes defer_indexes = DeferIndexes::kAuto;
 };
 
 }  // namespace shift::lhm

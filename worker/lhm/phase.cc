@@ -55,13 +55,6 @@ VerifyResult Phase::verified() const {
     return verified_;
 }
 
-Ending Phase::stopped() const {
-    return {Ending::Kind::kStopped, "stopped",
-            fmt::format(
-                "stopped on request ({}), shadow table and triggers kept",
-                stop_reason_name(engine_.world_.stop.reason().value_or(StopReason::kShutdown)))};
-}
-
 Result<std::optional<Ending>> Phase::run() {
     Throttle throttle(engine_.options_.throttle, engine_.sessions_, engine_.world_.listener,
                       engine_.world_.clock);
@@ -92,6 +85,8 @@ Result<std::optional<Ending>> Phase::run_crew(Throttle& throttle, Copier& copier
             return verifier.verify(hand, range);
         };
     }
+    const int threads =
+        stage_ == Stage::kCopy ? engine_.plan_.threads : engine_.plan_.verify_threads;
     for (;;) {
         auto before = look(throttle);
         if (!before.ok() && is_connection_trouble(before.error())) {
@@ -102,7 +97,7 @@ Result<std::optional<Ending>> Phase::run_crew(Throttle& throttle, Copier& copier
         if (*before) {
             return *before;
         }
-        Crew crew(job, engine_.plan_.threads, ledger_, engine_.sessions_, throttle);
+        Crew crew(job, threads, ledger_, engine_.sessions_, throttle);
         ASSIGN_OR_RETURN(auto ended, watch(crew, throttle));
         crew.stop();
         Status finished = crew.finish();
@@ -110,12 +105,10 @@ Result<std::optional<Ending>> Phase::run_crew(Throttle& throttle, Copier& copier
             return ended;
         }
         if (engine_.sessions_.may_have_lost_commits()) {
-            return Error{Errc::kUnavailable,
-                         "the server was restarted and is not durable "
-                         "(innodb_flush_log_at_trx_commit, sync_binlog): rows are copied again"};
+            return lost_commits_error();
         }
         if (engine_.world_.stop.reason()) {
-            return std::optional(stopped());
+            return std::optional(Ending::stopped(engine_.world_.stop));
         }
         if (!finished.ok()) {
             return ending_of(std::move(finished).error());
@@ -149,7 +142,7 @@ Result<std::optional<Ending>> Phase::watch(Crew& crew, Throttle& throttle) {
         world.stop.wait_for(kTurn);
         if (world.stop.reason()) {
             crew.stop();
-            return std::optional(stopped());
+            return std::optional(Ending::stopped(engine_.world_.stop));
         }
         if (!world.database.keep_alive().ok() || engine_.sessions_.outages() != outages_) {
             return std::optional<Ending>();  // the lock's session is looked at, and a new crew

@@ -34,7 +34,6 @@ class Phase {
     Status recover_lock();
     void report(const Throttle& throttle, bool final);
     Status keep_checkpoint();
-    Ending stopped() const;
     Result<std::optional<Ending>> ending_of(Error error);
 
     Engine& engine_;

@@ -170,6 +170,9 @@ std::string describe(const Plan& plan, const Options& options) {
                                                      plan.filter.where.empty() ? "" : " WHERE ",
                                                      plan.filter.where));
     line("copy", chunk_text(plan, options));
+    line("indexes", plan.deferred.empty()
+                        ? plan.index_note
+                        : listed(names_of(plan.deferred)) + ": built after the copy");
     line("waits for", throttle_text(options));
     line("verify", !options.verify ? "off"
                    : plan.left_out.empty()
@@ -203,6 +206,7 @@ Json to_json(const Plan& plan, const Options& options) {
                 {"dropped", plan.map.dropped},
                 {"added", plan.map.added},
                 {"threads", plan.threads},
+                {"deferred_indexes", names_of(plan.deferred)},
                 {"verify", options.verify},
                 {"not_verified", plan.left_out},
                 {"notes", plan.notes}};

@@ -8,6 +8,7 @@
 #include "worker/lhm/change.h"
 #include "worker/lhm/column_map.h"
 #include "worker/lhm/copy_key.h"
+#include "worker/lhm/deferred_indexes.h"
 #include "worker/lhm/flavour.h"
 #include "worker/lhm/names.h"
 #include "worker/lhm/options.h"
@@ -43,8 +44,12 @@ struct Plan {
     Filter filter;
     bool is_partial = false;  // rows are left out, by the filter or by bounds of the key
 
-    int threads = 1;
-    std::int64_t rows = 0;  // the server's estimates
+    std::vector<DeferredIndex> deferred;  // the shadow gets them after the copy
+    std::string index_note;               // why there are none although there might be
+
+    int threads = 1;         // that copy
+    int verify_threads = 1;  // reads do not serialise where inserts do
+    std::int64_t rows = 0;   // the server's estimates
     std::int64_t bytes = 0;
     std::vector<std::string> notes;     // what a person should know before it starts
     std::vector<std::string> left_out;  // columns that the verification does not compare

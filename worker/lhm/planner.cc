@@ -125,6 +125,9 @@ Result<Planned> Planner::make(const std::string& copy_id) {
     if (!planned.refused) {
         ASSIGN_OR_RETURN(planned.refused, check_data(sessions_, plan, options_, workshop_.stop));
     }
+    if (!planned.refused) {
+        RETURN_IF_ERROR(set_indexes_aside(workshop_, plan, options_));
+    }
     if (planned.refused) {
         RETURN_IF_ERROR(remove_all(workshop_, plan.database, plan.table));
     }
@@ -146,6 +149,7 @@ Result<Planned> Planner::recover(const std::string& copy_id) {
                                               : "the shadow table or its control table is gone"};
         return planned;
     }
+    ASSIGN_OR_RETURN(plan.deferred, read_deferred(*look, plan));
     ASSIGN_OR_RETURN(planned.refused, finish(plan));
     return planned;
 }
@@ -200,6 +204,7 @@ std::optional<Refusal> Planner::check_bounds(Plan& plan) {
 
 Status Planner::choose_threads(Connection& look, Plan& plan) {
     plan.threads = options_.threads > 0 ? options_.threads : kThreadsByDefault;
+    plan.verify_threads = plan.threads;
     const bool counts = std::any_of(plan.shadow.columns.begin(), plan.shadow.columns.end(),
                                     [](const Column& column) { return column.auto_increment; });
     if (!plan.flavour.is_mariadb || !counts || plan.threads == 1) {

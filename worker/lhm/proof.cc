@@ -12,8 +12,9 @@ namespace shift::lhm {
 Result<CopyFacts> look_at_copy(Connection& connection, const Plan& plan) {
     CopyFacts facts;
     ASSIGN_OR_RETURN(facts.original_sha1, definition_hash(connection, plan.database, plan.table));
-    ASSIGN_OR_RETURN(facts.shadow_sha1,
-                     definition_hash(connection, plan.database, plan.names.shadow));
+    ASSIGN_OR_RETURN(const std::string shadow,
+                     table_definition(connection, plan.database, plan.names.shadow));
+    facts.shadow_sha1 = shadow.empty() ? "" : sha1_hex(without_indexes(shadow, plan.deferred));
     ASSIGN_OR_RETURN(facts.triggers, read_trigger_facts(connection, plan.database, plan.table,
                                                         plan.names.triggers()));
     return facts;

@@ -14,6 +14,12 @@ constexpr std::chrono::seconds kTryEvery{1};
 
 }  // namespace
 
+Error lost_commits_error() {
+    return Error{Errc::kUnavailable,
+                 "the server was restarted and is not durable (innodb_flush_log_at_trx_commit, "
+                 "sync_binlog): rows are copied again"};
+}
+
 void Sessions::expect(const ServerIdentity& server, const std::string& database) {
     const std::lock_guard lock(mutex_);
     expected_ = server;

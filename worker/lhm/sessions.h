@@ -16,6 +16,9 @@ namespace shift::lhm {
 
 // Sessions of the engine on one and the same server. A proxy or a DNS name may lead a reconnect to
 // another one, whose tables are not those that the triggers keep in step. Thread-safe.
+// What a run ends with when Sessions::may_have_lost_commits().
+Error lost_commits_error();
+
 class Sessions {
   public:
     Sessions(Database& database, const RetryOptions& retry, StopRequest& stop, Listener& listener)

@@ -156,6 +156,16 @@ Status set_conflicts(const std::string& value, Options& options) {
     return Ok{};
 }
 
+Status set_defer_indexes(const std::string& value, Options& options) {
+    if (value == "auto") {
+        options.defer_indexes = DeferIndexes::kAuto;
+        return Ok{};
+    }
+    ASSIGN_OR_RETURN(const bool wanted, flag(value));
+    options.defer_indexes = wanted ? DeferIndexes::kYes : DeferIndexes::kNo;
+    return Ok{};
+}
+
 std::vector<Row> copy_rows() {
     constexpr double kRowsMax = 1e9;
     return {
@@ -182,6 +192,9 @@ std::vector<Row> copy_rows() {
           kCopy},
          number_into(
              [](Options & o) -> auto& { return o.threads; }, 1, 64)},
+        {{"defer-indexes", "WHEN",
+          "secondary indexes after the copy: yes, no, auto (large tables without replicas)", kCopy},
+         set_defer_indexes},
         {{"key", "NAME", "walk the table by this unique key", kCopy},
          text_into([](Options & o) -> auto& { return o.key; })},
         {{"start", "VALUE", "copy from this key value on (one per column, comma)", kCopy},

@@ -80,6 +80,10 @@ Result<std::optional<Ending>> Engine::prepare_swap() {
     if (ended) {
         return ended;
     }
+    ASSIGN_OR_RETURN(ended, build_indexes());  // nobody took one away again
+    if (ended) {
+        return ended;
+    }
     world_.listener.phase("analyze");
     {
         // The first queries after the swap must not meet a table without statistics.

@@ -28,6 +28,7 @@ Change long_alter() {
 
 Change lhm_alter() {
     Change change = long_alter();
+    change.ddl += ", ADD INDEX by_amount (amount)";
     change.custom_options = {{"engine", "lhm"}};
     return change;
 }
