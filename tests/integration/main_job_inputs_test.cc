@@ -2,6 +2,7 @@
 // at once, the odd one is served, refused with a reason or left alone - and nothing dies.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <optional>
 #include <ostream>
@@ -12,6 +13,7 @@
 namespace shift::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -151,7 +153,7 @@ const OddField kOddFields[] = {
     {"OptionsNoJson", R"({"custom_options":"{{{"})", "", Fate::kFailed},
     {"OptionsList", R"({"custom_options":[1]})", "", Fate::kLeftAlone},
     {"OptionsNoFile", R"({"custom_options":"{\"config_path\":\"/nonexistent/x.cnf\"}"})", "",
-     Fate::kServed},
+     Fate::kFailed},
     {"LockVersionNull", R"({"lock_version":null})", "", Fate::kServed},
     {"LockVersionMissing", "{}", "lock_version", Fate::kServed},
     {"LockVersionWord", R"({"lock_version":"x"})", "", Fate::kLeftAlone},
@@ -568,6 +570,76 @@ INSTANTIATE_TEST_SUITE_P(Inputs, BrokenToolTest,
                              std::replace(name.begin(), name.end(), ' ', '_');
                              return name;
                          });
+
+// The option file of the operator.
+
+class ConfigPath : public ::testing::TestWithParam<const char*> {
+  protected:
+    static std::string unusable(Scenario& s) {
+        const std::string kind = GetParam();
+        const std::string path = s.dir() / "options.conf";
+        if (kind == "relative") {
+            return "options.conf";
+        }
+        if (kind == "folder") {
+            return s.dir().path();
+        }
+        if (kind == "pipe") {
+            EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+        } else if (kind == "second") {
+            spit(path, "max-lag=1\n");
+            return path + "," + path + ".more";
+        }
+        return path;
+    }
+};
+
+TEST_P(ConfigPath, ThatCannotBeReadIsRefusedAtPrepareByItsName) {
+    Scenario s;
+    Writers::make_table(s.db(), "app", "t", 60);
+    const std::string path = unusable(s);
+    const MigrationId id = s.submit(
+        {.ddl = "ALTER TABLE t ADD COLUMN extra INT", .custom_options = {{"config_path", path}}});
+    s.await_status(id, 10);
+    const std::string named = path.substr(path.find(',') + 1);
+    EXPECT_THAT(s.text(id, "error_message"), AllOf(HasSubstr("config_path"), HasSubstr(named)));
+    EXPECT_EQ(s.leftovers("app", {"t"}), "");
+}
+INSTANTIATE_TEST_SUITE_P(Inputs, ConfigPath,
+                         ::testing::Values("missing", "relative", "folder", "pipe", "second"),
+                         [](const auto& one) { return std::string(one.param); });
+
+TEST(ConfigPathGone, AtTheRunIsAnErrorThatResumesOnceItIsThere) {
+    Scenario s;
+    Writers::make_table(s.db(), "app", "t", 60);
+    const std::string path = s.dir() / "options.conf";
+    spit(path, "max-lag=1\n");
+    const MigrationId id = s.submit(
+        {.ddl = "ALTER TABLE t ADD COLUMN extra INT", .custom_options = {{"config_path", path}}});
+    s.bring_to_prepared(id);
+    s.approve(id);
+    ASSERT_EQ(::unlink(path.c_str()), 0);
+    s.start_run(id);
+    s.await_status(id, 13);
+    EXPECT_THAT(s.text(id, "error_message"), HasSubstr(path));
+    spit(path, "max-lag=1\n");
+    s.resume(id);
+    s.await_status(id, 4);
+    s.rename(id);
+    s.await_status(id, 8);
+    EXPECT_EQ(Writers::difference(s.db(), "app", "t"), "");
+}
+
+// A short run has no use for it.
+TEST(ConfigPathGone, DoesNotMatterToAShortRun) {
+    Scenario s;
+    Writers::make_table(s.db(), "app", "t", 60);
+    const MigrationId id = s.submit({.ddl = "ALTER TABLE t ADD COLUMN extra INT",
+                                     .runtype = 2,
+                                     .custom_options = {{"config_path", "/nonexistent/x.conf"}}});
+    s.bring_to_running(id);
+    s.await_status(id, 8);
+}
 
 // The database.
 
