@@ -182,6 +182,14 @@ Result<Verdict> finish_copy(Context& context, const OscPlan& plan, CopyWatch& wa
         }
         return *wrong;
     }
+    ASSIGN_OR_RETURN(const auto theirs, users_triggers(context));
+    if (!theirs.empty()) {
+        return copy_error(
+            "has_triggers",
+            fmt::format("table {} got triggers of its own during the copy ({}), which a swap would "
+                        "leave on the old table: drop them and resume, or cancel; the copy is kept",
+                        context.table_text(), fmt::join(theirs, ", ")));
+    }
     ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(context, plan.shadow));
     StateFile& state = watch.state();
     state.step = "copied";

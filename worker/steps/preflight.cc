@@ -79,17 +79,8 @@ Result<std::optional<Verdict>> check_names(Context& context) {
 
 Result<std::optional<Verdict>> check_triggers(Context& context) {
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
-    ASSIGN_OR_RETURN(const auto triggers, triggers_of(*look, context.db(), context.table));
     const std::vector<std::string> shadows = shadow_candidates(context);
-    std::vector<std::string> foreign;
-    for (const Trigger& trigger : triggers) {
-        const bool ours = std::any_of(shadows.begin(), shadows.end(), [&](const auto& shadow) {
-            return names_shadow(trigger.body, context.db(), shadow);
-        });
-        if (!ours) {
-            foreign.push_back(trigger.name);
-        }
-    }
+    ASSIGN_OR_RETURN(const auto foreign, users_triggers(context));
     if (!foreign.empty()) {
         return std::optional(failed(
             "has_triggers",
@@ -350,6 +341,10 @@ Result<std::optional<Verdict>> check_trash_database(Context& context) {
 std::optional<Verdict> check_statement(const Job& job) {
     std::optional<std::string> database;
     const auto parsed = parse_ddl(job.ddl_statement);
+    if (!parsed.ok() && parsed.error().message.starts_with("can not match: ';")) {
+        return failed("semicolon",
+                      "the statement holds a semicolon: file one statement and leave it out");
+    }
     // A DROP is carried out by table name, so a statement that says more must not pass for one.
     if (job.action == Action::kDrop && (!parsed.ok() || parsed->action != Action::kDrop)) {
         return failed("not_one_drop", parsed.ok()

@@ -32,7 +32,8 @@ Result<std::optional<Verdict>> check_final_insert(Context& context);
 // The database that trash goes to is there.
 Result<std::optional<Verdict>> check_trash_database(Context& context);
 
-// The statement names another database than the migration's, or is a DROP of more than one thing.
+// The statement holds a semicolon outside quotes (the API refuses that too), names another database
+// than the migration's, or is a DROP of more than one thing.
 std::optional<Verdict> check_statement(const Job& job);
 
 // A short ALTER would rebuild a table with more rows than direct_rows_max.
