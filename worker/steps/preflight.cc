@@ -338,6 +338,30 @@ Result<std::optional<Verdict>> check_trash_database(Context& context) {
                            trash_database(context.job))));
 }
 
+Result<std::optional<Verdict>> announce_scratch(Context& context) {
+    const std::string scratch = scratch_name(context.job.migration);
+    const std::string name = qualified_name(context.db(), scratch);
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const auto facts, table_facts(*look, context.db(), scratch));
+    if (facts && !facts->is_view) {
+        ASSIGN_OR_RETURN(const auto rows, look->query("SELECT 1 FROM " + name + " LIMIT 1"));
+        if (!rows.empty()) {  // ours never do
+            return std::optional(failed(
+                "scratch_name_taken",
+                fmt::format("{}.{} has the name that this migration tries things under, and holds "
+                            "rows: rename or drop it first",
+                            context.db(), scratch)));
+        }
+    }
+    RETURN_IF_ERROR(context.reporter.intent("scratch", {{"db", context.db()}, {"table", scratch}}));
+    if (facts) {
+        ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
+        RETURN_IF_ERROR(locked->execute(
+            fmt::format("DROP {} IF EXISTS {}", facts->is_view ? "VIEW" : "TABLE", name)));
+    }
+    return std::optional<Verdict>();
+}
+
 std::optional<Verdict> check_statement(const Job& job) {
     std::optional<std::string> database;
     const auto parsed = parse_ddl(job.ddl_statement);
@@ -378,7 +402,10 @@ Result<std::optional<Verdict>> check_direct_size(Context& context, const TableFa
     ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
     const std::string scratch = scratch_name(job.migration);
     const std::string name = qualified_name(context.db(), scratch);
-    RETURN_IF_ERROR(context.reporter.intent("scratch", {{"db", context.db()}, {"table", scratch}}));
+    ASSIGN_OR_RETURN(auto taken, announce_scratch(context));
+    if (taken) {
+        return taken;
+    }
     RETURN_IF_ERROR(locked->execute(
         fmt::format("CREATE TABLE {} LIKE {}", name, qualified_name(context.db(), context.table))));
     const Status tried =
