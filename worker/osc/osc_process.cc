@@ -97,6 +97,11 @@ Result<std::unique_ptr<OscProcess>> OscProcess::start(const OscSpawn& spawn) {
                      failed};
     }
     crash_point("engine-spawned");
+    if (planted_bug("two-engines")) {
+        pid_t second = 0;
+        (void)::posix_spawn(&second, "/proc/self/exe", &setup.actions, &setup.attributes,
+                            argv.data(), envp.data());
+    }
     process->pid_ = pid;
     process->identity_ = identify_process(pid);
     for (const auto& [stream, path] :

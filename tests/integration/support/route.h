@@ -15,14 +15,30 @@ namespace shift::testing {
 // A migration's way from being filed to its end, driven by what the API shows: whatever dies on the
 // way is started again, as systemd and people would.
 struct Route {
-    enum class Middle { kNothing, kPause, kCancel, kDrain, kEngineAlone };
+    enum class Middle {
+        kNothing,
+        kPause,
+        kCancel,
+        kDrain,
+        kEngineAlone,  // its worker dies while it cannot even die of that
+        kEngineFails   // until the tries are used up and the API shows an error
+    };
     const char* name = "";
     Change change;
     int rows = 0;
     Middle middle = Middle::kNothing;  // what happens in the middle of the copy
     bool drops_table = false;
+    std::string makes_table = {};
+    bool insert_fails = false;  // the final insert does, after prepare has tried it: ends failed
+    std::map<std::string, std::string> settings = {};  // of the supervisor, added
+    // Which tool copies: the installed one, the stand-in for Square's patched one, or the installed
+    // one without plugins, as older ones are.
+    OscFlavour flavour = OscFlavour::kStock;
 };
+// With the stock tool and direct statements, cheap ones first.
 std::vector<Route> routes();
+// Copies with the other flavours of the tool.
+std::vector<Route> flavour_routes();
 inline void PrintTo(const Route& route, std::ostream* out) {
     *out << route.name;
 }
@@ -34,7 +50,9 @@ struct Deaths {
     // Called again and again while the migration goes its way; `status` is the API's.
     std::function<void(Scenario&, MigrationId, int status)> meddle = {};
 
-    // Crash points ("NAME COUNT", common/test_points.h), each armed when the one before has struck.
+    // Crash points ("NAME COUNT" or "NAME COUNT @STATUS", common/test_points.h), each armed when
+    // the one before has struck. The status is the API's, a person's move counting as soon as it is
+    // about to be made.
     std::vector<std::string> points = {};
     std::string plant = {};                      // SHIFT_PLANT
     std::vector<std::string> users_tables = {};  // made before, to be there at the end
@@ -42,9 +60,17 @@ struct Deaths {
     milliseconds deadline = seconds{90};         // stretched
 };
 
+// A crash point that was passed.
+struct PointHit {
+    std::string name;
+    std::string status;  // of the API then
+    auto operator<=>(const PointHit&) const = default;
+};
+
 struct RouteEnd {
     std::vector<std::string> violations;  // of Invariants; "stuck: ..." when it came to no end
     std::vector<std::string> hits;        // crash points passed, each once, in order
+    std::map<PointHit, int> times;        // how often each was passed in each status
     std::size_t struck = 0;               // how many of Deaths::points
     int restarts = 0;                     // of the supervisor
 };

@@ -41,7 +41,12 @@ Scenario::Scenario(const ScenarioOptions& options)
     std::map<std::string, std::string> settings = options.settings;
     if (options.chunk_rows > 0) {
         settings["pt_osc_path"] =
-            small_step_pt_osc(dir_.path(), options.chunk_rows, options.chunk_pause_s);
+            options.flavour == OscFlavour::kSquare
+                ? small_step_square_pt_osc(dir_.path(), options.chunk_rows)
+                : small_step_pt_osc(dir_.path(), options.chunk_rows, options.chunk_pause_s);
+        if (options.flavour == OscFlavour::kBasic) {
+            forget_plugins(dir_.path());
+        }
     }
     supervisor_ = std::make_unique<SupervisorProcess>(dir_.path(), api_->url(), settings);
     if (options.start) {

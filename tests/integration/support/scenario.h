@@ -29,6 +29,10 @@ struct Change {
     Json custom_options = Json::object();
 };
 
+// Of the tool that copies: the installed one, the stand-in for Square's patched one, or the
+// installed one that seems to know no plugins.
+enum class OscFlavour { kStock, kSquare, kBasic };
+
 struct ScenarioOptions {
     bool real_api = false;    // shift-api behind the recording proxy, instead of the model
     bool own_server = false;  // a mariadbd of its own (to be killed), else the shared one, emptied
@@ -37,6 +41,7 @@ struct ScenarioOptions {
     bool start = true;                                 // start the supervisor
     int chunk_rows = 0;  // > 0: pt-osc copies in chunks of so many rows
     double chunk_pause_s = 0;
+    OscFlavour flavour = OscFlavour::kStock;  // with chunk_rows
 };
 
 // One supervisor, one API, one database server. When the test has failed, the end prints the logs
