@@ -18,6 +18,7 @@
 #include <optional>
 #include <set>
 
+#include "common/engines.h"
 #include "common/file.h"
 #include "common/migration.h"
 #include "common/text.h"
@@ -193,7 +194,12 @@ const std::vector<Key>& keys() {
         {"report_flush_timeout", duration(&C::report_flush_timeout, Millis{0})},
         {"retry_backoff_min", duration(&C::retry_backoff_min, Millis{1})},
         {"retry_backoff_max", duration(&C::retry_backoff_max, Millis{1})},
-        {"engine", choice(&C::engine, {"pt-osc", "lhm"})},
+        {"engine",
+         [](Config& config, const std::string& value) {
+             config.engine = value;
+             const Status known = check_engine(value);
+             return known.ok() ? std::string() : known.error().message;
+         }},
         {"max_workers", integer<int>(&C::max_workers, 1, 1000)},
         {"max_running_per_host", integer<int>(&C::max_running_per_host, 1, 1000)},
         {"max_short_steps", integer<int>(&C::max_short_steps, 1, 1000)},

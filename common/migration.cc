@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "common/engines.h"
 #include "common/text.h"
 
 namespace shift {
@@ -349,6 +350,11 @@ Result<CustomOptions> parse_custom_options(const std::string& text) {
     RETURN_IF_ERROR(read_text(*parsed, "config_path", options.config_path));
     RETURN_IF_ERROR(read_text(*parsed, "recursion_method", options.recursion_method));
     RETURN_IF_ERROR(read_text(*parsed, "engine", options.engine));
+    if (!options.engine.empty()) {
+        if (Status known = check_engine(options.engine); !known.ok()) {
+            return std::move(known).error().within("custom option engine");
+        }
+    }
     return options;
 }
 

@@ -309,6 +309,8 @@ std::string format_state_file(const StateFile& state) {
     out += "triggers:" + yaml_list(state.triggers);
     scalar("orig_ddl_hash", state.orig_ddl_hash);
     scalar("new_ddl_hash", state.new_ddl_hash);
+    scalar("orig_life", state.orig_life);
+    scalar("new_life", state.new_life);
     scalar("alter_hash", state.alter_hash);
     scalar("server", state.server);
     out += fmt::format("server_started: {}\n", state.server_started);
@@ -351,6 +353,8 @@ Result<StateFile> parse_state_file(std::string_view text) {
     RETURN_IF_ERROR(read_list(values, "triggers", state.triggers));
     RETURN_IF_ERROR(read_scalar(values, "orig_ddl_hash", state.orig_ddl_hash));
     RETURN_IF_ERROR(read_scalar(values, "new_ddl_hash", state.new_ddl_hash));
+    RETURN_IF_ERROR(read_scalar(values, "orig_life", state.orig_life));
+    RETURN_IF_ERROR(read_scalar(values, "new_life", state.new_life));
     RETURN_IF_ERROR(read_scalar(values, "alter_hash", state.alter_hash));
     RETURN_IF_ERROR(read_scalar(values, "server", state.server));
     RETURN_IF_ERROR(read_number(values, "server_started", state.server_started));

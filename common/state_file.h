@@ -31,6 +31,8 @@ struct StateFile {
     std::vector<std::string> triggers;
     std::string orig_ddl_hash;  // SHA-1 of SHOW CREATE TABLE without AUTO_INCREMENT
     std::string new_ddl_hash;
+    std::string orig_life;  // table_life() of both tables; "" = not known
+    std::string new_life;
     std::string alter_hash;
     std::string server;               // server identity
     std::int64_t server_started = 0;  // UNIX time, 0 = not known

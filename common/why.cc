@@ -55,7 +55,7 @@ const std::vector<WhyEntry>& why_table() {
          "see that a runner is up and not drained, here or elsewhere (status)"},
         {WhyCode::kPinnedElsewhere, "pinned-elsewhere",
          "The API has it pinned to another host (run_host), which alone may work on it.",
-         "see with status on that host; if it is gone for good, its pin has to be taken over"},
+         "see with status on that host; if it is gone for good, takeover HOST on this one"},
         {WhyCode::kUnreadable, "unreadable",
          "The API lists it, but something in it cannot be understood, so it is left alone.",
          "correct what the text names, or cancel it"},

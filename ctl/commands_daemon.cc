@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "ctl/ask.h"
@@ -15,6 +16,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kDrainLook{1000};
+constexpr int kComplaintRows = 4;  // two sentences on a narrow terminal
 
 milliseconds to_millis(double seconds) {
     return milliseconds(static_cast<std::int64_t>(seconds * 1000));
@@ -52,16 +54,34 @@ int print_status(const Session& session, const StatusOptions& options, const Jso
     }
     const Json* migration = find_migration(status, *options.id);
     if (migration == nullptr) {
-        return Session::fail(
-            kExitFailed, fmt::format("status {}: the daemon has no such migration", *options.id),
-            fmt::format("shift-supervisorctl show {} asks the API", *options.id));
+        return Session::fail(kExitFailed,
+                             fmt::format("status {}: this host has no such migration", *options.id),
+                             fmt::format("shift-supervisorctl show {} asks the API", *options.id));
     }
     if (session.options().json) {
-        session.print_json(Json{{"migration", *migration}});
+        // Beside it what holds every migration of the host.
+        Json one = {{"migration", *migration}, {"drain", drain_of(status)}};
+        for (const char* key : {"state", "journal_of"}) {
+            if (status.contains(key)) {
+                one[key] = status[key];
+            }
+        }
+        session.print_json(std::move(one));
     } else {
-        session.print(render_migration(*migration, view));
+        session.print(render_drain(status, view) + render_migration(*migration, view));
     }
     return kExitOk;
+}
+
+// The journal's status in the place of a daemon that answered with `error`.
+FromJournal status_after(const Error& error) {
+    return [hangs = error.code == Errc::kDeadline](const JournalReader& reader) -> Result<Json> {
+        ASSIGN_OR_RETURN(Json status, reader.status());
+        if (hangs) {
+            status["state"] = "not answering";  // its process is there
+        }
+        return status;
+    };
 }
 
 // Home, then every line cleared to its end, then the rest of the screen: no flicker.
@@ -80,12 +100,16 @@ int watch(Session& session, const std::string& socket, const StatusOptions& opti
     const InterruptGuard guard;
     const bool full_screen = session.terminal().is_tty && !session.options().json;
     for (bool first = true;; first = false) {
-        const auto status = Session::ask(socket, "status");
+        const auto asked = Session::ask(socket, "status", Json::object(), Session::kLookTimeout);
         if (guard.interrupted()) {
             return kExitOk;
         }
+        // A daemon that restarts comes back; its workers go on meanwhile.
+        const auto status =
+            asked.ok() ? Result<Json>(*asked)
+                       : read_quietly(session, socket, asked.error(), status_after(asked.error()));
         if (!status.ok() && first) {
-            return Session::fail_daemon(socket, status.error());
+            return Session::fail_daemon(socket, asked.error());
         }
         session.look_at_terminal();  // somebody may have resized it
         if (full_screen && first) {
@@ -101,12 +125,13 @@ int watch(Session& session, const std::string& socket, const StatusOptions& opti
         } else if (status.ok()) {
             View view = session.view();
             view.all = options.all;
-            // A line less than there is: the cursor rests below the last one.
-            const int rows = session.terminal().height > 1 ? session.terminal().height - 1 : 0;
+            // A line less than there is, the cursor rests below the last one; and room to complain.
+            const int spare = asked.ok() ? 1 : 1 + kComplaintRows;
+            const int rows = std::max(0, session.terminal().height - spare);
             session.print(redraw(fit_height(render_status(*status, view), rows)));
-        } else {
-            // A daemon that restarts comes back; its workers go on meanwhile.
-            Session::fail_daemon(socket, status.error());
+        }
+        if (!asked.ok()) {
+            Session::fail_daemon(socket, asked.error());
         }
         if (!guard.wait(to_millis(*options.watch_s))) {
             return kExitOk;
@@ -183,13 +208,16 @@ int run_status(Session& session, const StatusOptions& options) {
     if (options.watch_s) {
         return watch(session, *socket, options);
     }
-    const Answer status = ask_or_read(session, *socket, "status", Json::object(),
-                                      [](const JournalReader& reader) { return reader.status(); });
-    if (!status.data) {
-        return status.code;
+    const auto status = Session::ask(*socket, "status", Json::object(), Session::kLookTimeout);
+    if (status.ok()) {
+        return print_status(session, options, *status);
     }
-    const int shown = print_status(session, options, *status.data);
-    return status.code == kExitOk ? shown : status.code;
+    const Answer answer =
+        read_instead(session, *socket, status.error(), status_after(status.error()));
+    if (answer.data) {
+        print_status(session, options, *answer.data);
+    }
+    return answer.code;
 }
 
 int run_drain(const Session& session, const DrainOptions& options) {

@@ -92,7 +92,10 @@ class Report {
 void check_engine(Report& report, const std::string& worker, const Config& config) {
     const auto engine = describe_engine(worker, config);
     if (!engine.ok()) {
-        report.add({"", "pt-osc", "fail", engine.error().message, ""}, kExitConfig);
+        report.add(
+            {"", "pt-osc", "fail", engine.error().message,
+             worker + " does not answer: run it with --version, or install the package again"},
+            kExitConfig);
         return;
     }
     const std::string flavour = string_or(*engine, "flavour", "unusable");
@@ -179,7 +182,7 @@ Json check_journal(Report& report, const Config& config) {
     report.add({"", "journal", servers.ok() ? "ok" : "fail",
                 servers.ok() ? fmt::format("{}: {}", path, byte_size(static_cast<double>(bytes)))
                              : servers.error().message,
-                ""},
+                servers.ok() ? "" : "journal-format.md, \"A damaged journal\", tells what to do"},
                kExitJournal);
     return servers.ok() ? *servers : Json::array();
 }
@@ -255,18 +258,34 @@ std::vector<std::string> servers_to_check(const Json& known, const Config& confi
     return servers;
 }
 
+// Everything else is found with it.
+void add_bad_config(Report& report, const Session& session, const Error& error) {
+    const bool denied = error.native == EACCES || error.native == EPERM;
+    const bool is_given = !session.options().config_path.empty();
+    report.add(
+        {"", "configuration", "fail", error.message,
+         denied                          ? "run doctor as root or as the daemon's user"
+         : error.code != Errc::kNotFound ? "correct what it names; check-config reads it again"
+         : is_given                      ? "name the right file with --config FILE"
+                                         : "name it with --config FILE, or set ENVIRONMENT to "
+                                           "the name before -config.yaml"},
+        denied ? kExitPermission : kExitConfig);
+}
+
 void check_servers(Report& report, const Session& session, const std::string& worker,
                    const std::vector<std::string>& servers) {
     if (servers.empty()) {
-        report.add({"", "servers", "ok",
-                    "no migration was here yet, so no database server is known; name one with "
-                    "--server HOST:PORT/DATABASE",
-                    ""});
+        report.add(
+            {"", "servers", "warn",
+             "no migration was here yet, so no database server is known and none was looked at",
+             "name one: doctor --server HOST:PORT/DATABASE"});
         return;
     }
     const auto findings = check_servers_with(worker, session.config_path(), servers);
     if (!findings.ok()) {
-        report.add({"", "servers", "fail", findings.error().message, ""});
+        report.add(
+            {"", "servers", "fail", findings.error().message,
+             "see what the message names, then run doctor again; --no-servers leaves them out"});
         return;
     }
     for (const Json& finding : *findings) {
@@ -281,10 +300,11 @@ void check_servers(Report& report, const Session& session, const std::string& wo
 int run_doctor(const Session& session, const DoctorOptions& options) {
     const std::string path = session.config_path();
     const auto config = load_config(path);
-    if (!config.ok()) {
-        return session.fail_config(config.error());
-    }
     Report report(session);
+    if (!config.ok()) {
+        add_bad_config(report, session, config.error());
+        return report.finish();
+    }
     report.add({"", "configuration", "ok", path, ""});
     const auto worker = find_worker(*config);
     report.add(

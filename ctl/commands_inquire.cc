@@ -59,13 +59,12 @@ bool api_knows_better(const Json& why) {
            code == WhyCode::kNotOurs || code == WhyCode::kFinished;
 }
 
-int print_why(const Session& session, const Json& why) {
+void print_why(const Session& session, const Json& why) {
     if (session.options().json) {
         session.print_json(why);
     } else {
         session.print(render_why(why, session.view()));
     }
-    return kExitOk;
 }
 
 }  // namespace
@@ -142,27 +141,40 @@ int run_why(const Session& session, MigrationId id) {
     if (!socket.ok()) {
         return session.fail_config(socket.error());
     }
-    const auto answer = Session::ask(*socket, "why", {{"id", id}});
-    const bool daemon_knows = answer.ok() && answer->is_object();
-    if (daemon_knows && !api_knows_better(*answer)) {
-        return print_why(session, *answer);
-    }
-    // A daemon that answers with a refusal does not know this migration.
-    if (!answer.ok() && answer.error().code != Errc::kInvalidArgument) {
-        return Session::fail_daemon(*socket, answer.error());
+    auto asked = Session::ask(*socket, "why", {{"id", id}}, Session::kLookTimeout);
+    Answer known;
+    if (asked.ok()) {
+        known.data = *std::move(asked);
+    } else if (asked.error().code != Errc::kInvalidArgument) {
+        known = read_instead(session, *socket, asked.error(),
+                             [id](const JournalReader& reader) { return reader.why(id); });
+        const bool is_silent = known.code == kExitUnavailable || known.code == kExitTryAgain;
+        if (!known.data && !is_silent) {
+            return known.code;
+        }
+    }  // else a daemon that does not know this migration
+    const bool is_known = known.data && known.data->is_object();
+    const auto print_known = [&] {
+        print_why(session, *known.data);
+        return known.code;
+    };
+    if (is_known && !api_knows_better(*known.data)) {
+        return print_known();
     }
     const auto api = session.api();
     const auto shown = api.ok() ? api->show(id) : Result<ApiAnswer>(Error(api.error()));
     if (shown.ok()) {
         const auto config = session.config();
         const Why why = why_of_api(*shown, config.ok() ? config->run_host : "");
-        return print_why(session, to_json(why, id));
+        print_why(session, to_json(why, id));
+        return known.code;
     }
-    if (daemon_knows) {
-        return print_why(session, *answer);
+    if (is_known) {
+        return print_known();
     }
-    return Session::fail_api(fmt::format("why {}: the daemon has no such migration; the API", id),
-                             shown.error());
+    const int failed = Session::fail_api(
+        fmt::format("why {}: the daemon has no such migration; the API", id), shown.error());
+    return known.code == kExitOk ? failed : known.code;
 }
 
 }  // namespace shift::ctl

@@ -10,7 +10,10 @@
 
 #include "common/attempt_folder.h"
 #include "common/file.h"
+#include "common/migration.h"
 #include "common/sqlite_row.h"
+#include "common/trouble.h"
+#include "common/why.h"
 
 namespace shift::ctl {
 namespace {
@@ -20,22 +23,70 @@ constexpr int kBusyMs = 2'000;
 constexpr int kVersionLeast = 1;
 constexpr int kVersionMost = 2;
 constexpr int kVersionOfViews = 2;
+constexpr int kVersionOfReasonCode = 2;
 
 // One row a migration, its members those of a migration in the daemon's status.
-constexpr const char* kMigrations =
+constexpr const char* kMigrationsSelect =
     "SELECT m.id, m.cluster, m.host, m.port, m.database, m.table_name AS \"table\", "
     "m.ddl_statement, m.status, m.status_name, nullif(m.step,'') AS step, m.state, "
     "nullif(a.phase,'') AS phase, a.percent, a.rows_done AS rows, a.rows_total, a.rows_per_s, "
     "a.eta_s, nullif(a.throttle,'') AS throttle, m.since, m.attempt, m.tries, a.engine, "
     "nullif(a.pid,0) AS worker_pid, nullif(a.engine_pid,0) AS engine_pid, "
     "(SELECT count(*) FROM outbox o WHERE o.migration_id=m.id AND o.state='pending') AS owed, "
-    "nullif(m.reason,'') AS reason, "
+    "nullif(m.reason,'') AS reason, nullif(";
+constexpr const char* kMigrationsFrom =
+    ",'') AS why, "
     "(SELECT o.kind || ': ' || o.last_answer FROM outbox o WHERE o.migration_id=m.id AND "
     "o.state='pending' AND o.tries>0 ORDER BY o.id DESC LIMIT 1) AS error, "
-    "nullif(m.next_try_at,'') AS next_try "
+    "nullif(m.next_try_at,'') AS next_try, coalesce(l.outcome,'') AS last_outcome, "
+    "coalesce(l.message,'') AS last_message, l.id AS last_attempt "
     "FROM migration m LEFT JOIN attempt a ON a.id=m.attempt AND a.ended=0 "
+    "LEFT JOIN attempt l ON l.id=(SELECT max(e.id) FROM attempt e WHERE e.migration_id=m.id AND "
+    "e.ended=1 AND e.outcome<>'stopped') "
     "WHERE m.claim>0 AND (m.state NOT IN ('seen','handed on','let go') OR m.since>=?) "
     "ORDER BY m.id";
+
+// "last_error" from the row of the last attempt that was not just stopped.
+void put_last_error(Json& migration) {
+    const bool none = !get_int(migration, "last_attempt");
+    const auto outcome = parse_outcome(string_or(migration, "last_outcome", ""));
+    const std::string error =
+        none ? "" : trouble_of(outcome, string_or(migration, "last_message", ""));
+    migration["last_error"] = error.empty() ? Json() : Json(error);
+    for (const char* column : {"last_outcome", "last_message", "last_attempt"}) {
+        migration.erase(column);
+    }
+}
+
+// The code the daemon left there, else what the state stands for.
+WhyCode why_code_of(const Json& row) {
+    if (const auto code = parse_why_code(string_or(row, "reason_code", ""))) {
+        return *code;
+    }
+    static const std::map<std::string, WhyCode> by_state = {
+        {"waiting", WhyCode::kStarting},
+        {"running", WhyCode::kRunning},
+        {"needs decision", WhyCode::kNeedsDecision},
+        {"delivering", WhyCode::kOwed},
+        {"seen", WhyCode::kWaitingForRunner},
+        {"let go", WhyCode::kNotOurs}};
+    const std::string state = string_or(row, "state", "");
+    if (const auto found = by_state.find(state); found != by_state.end()) {
+        return found->second;
+    }
+    if (state != "handed on") {
+        return WhyCode::kClaiming;
+    }
+    switch (next_move(static_cast<int>(int_or(row, "status", -1)))) {
+        case NextMove::kNobody:
+            return WhyCode::kFinished;
+        case NextMove::kRunner:
+            return WhyCode::kWaitingForRunner;
+        case NextMove::kPeople:
+            break;
+    }
+    return WhyCode::kWaitingForPeople;
+}
 
 // Which processes live is for the locks to say, not for the journal.
 void drop_dead_pids(Json& migration, const std::string& state_dir) {
@@ -117,8 +168,11 @@ Result<Json> JournalReader::drain() const {
     ASSIGN_OR_RETURN(const Json owed,
                      rows("SELECT (SELECT count(*) FROM outbox WHERE state='pending') + (SELECT "
                           "count(*) FROM attempt WHERE ended=0) AS owed"));
-    return Json{{"active", !drain.empty()},
-                {"by", drain.empty() ? Json() : Json("command")},
+    const bool stop_file = !config_.stop_file_path.empty() && path_exists(config_.stop_file_path);
+    return Json{{"active", !drain.empty() || stop_file},
+                {"by", !drain.empty() ? Json("command")
+                       : stop_file    ? Json("stop file")
+                                      : Json()},
                 {"keep", drain == "keep"},
                 {"owed", int_or(owed[0], "owed", 0)}};
 }
@@ -126,11 +180,13 @@ Result<Json> JournalReader::drain() const {
 Result<Json> JournalReader::status() const {
     // As the daemon: what is over is shown for an hour.
     const std::string hour_ago = iso_time(SystemClock().wall() - std::chrono::hours(1));
-    ASSIGN_OR_RETURN(Json migrations, rows(kMigrations, {hour_ago}));
+    const char* why = version_ < kVersionOfReasonCode ? "''" : "m.reason_code";
+    ASSIGN_OR_RETURN(Json migrations,
+                     rows(std::string(kMigrationsSelect) + why + kMigrationsFrom, {hour_ago}));
     for (Json& migration : migrations) {
         migration["log_file"] =
             fmt::format("{}id-{}/ptosc-output.log", config_.log_dir, int_or(migration, "id", 0));
-        migration["why"] = nullptr;
+        put_last_error(migration);
         if (!migration["worker_pid"].is_null()) {
             drop_dead_pids(migration, config_.state_dir);
         }
@@ -154,6 +210,36 @@ Result<Json> JournalReader::status() const {
                 {"drain", std::move(drain_now)},
                 {"skipped", Json::array()},
                 {"migrations", std::move(migrations)}};
+}
+
+Result<Json> JournalReader::why(MigrationId id) const {
+    RETURN_IF_ERROR(check_version(kVersionOfReasonCode));
+    ASSIGN_OR_RETURN(
+        const Json found,
+        rows("SELECT state, status, status_name, reason, reason_code, since, next_try_at, (SELECT "
+             "count(*) FROM outbox o WHERE o.migration_id=m.id AND o.state='pending') AS owed FROM "
+             "migration m WHERE id=CAST(? AS INTEGER) AND claim>0",
+             {std::to_string(id)}));
+    if (found.empty()) {
+        return Error{Errc::kNotFound, fmt::format("it has nothing of migration {}", id)};
+    }
+    const Json& row = found[0];
+    const std::string state = string_or(row, "state", "");
+    Why why;
+    why.code = why_code_of(row);
+    why.text = string_or(row, "reason", "");
+    why.evidence = {{"state", state}, {"since", row["since"]}};
+    if (const std::int64_t owed = int_or(row, "owed", 0); owed > 0) {
+        why.evidence["owed"] = owed;
+        why.text += fmt::format("{}{} call{} owed", why.text.empty() ? "" : "; ", owed,
+                                owed == 1 ? "" : "s");
+    }
+    if (const std::string next = string_or(row, "next_try_at", ""); !next.empty()) {
+        why.evidence["next_try"] = next;
+    }
+    why.text = fmt::format("as the journal has it, {} since {}{}{}", state,
+                           string_or(row, "since", ""), why.text.empty() ? "" : ": ", why.text);
+    return to_json(why, id);
 }
 
 Result<Json> JournalReader::events(std::int64_t migration, std::int64_t after, int limit) const {

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/json.h"
+#include "common/migration.h"
 #include "common/result.h"
 
 namespace shift::ctl {
@@ -23,7 +24,8 @@ class JournalReader {
     // As the daemon's `status`, with "state" "not running" and "journal_of", the time of the last
     // thing in it. Pids of workers that have ended are left out.
     Result<Json> status() const;
-    // As the commands of these names.
+    // As the commands of these names. why(): kNotFound - the migration never was this host's.
+    Result<Json> why(MigrationId id) const;
     Result<Json> events(std::int64_t migration, std::int64_t after, int limit) const;
     Result<Json> history(WallTime since, const std::string& table, int limit) const;
     // [{"cluster","host","port","databases":[...]}] of the migrations seen in the last 90 days.

@@ -14,8 +14,6 @@
 namespace shift::ctl {
 namespace {
 
-constexpr int kControlTimeoutMs = 15'000;
-
 bool is_denied(const Error& error) {
     return error.native == EACCES || error.native == EPERM;
 }
@@ -75,8 +73,9 @@ Result<ApiClient> Session::api() const {
                                 http_options(config));
 }
 
-Result<Json> Session::ask(const std::string& socket, const std::string& command, const Json& args) {
-    return control_call(socket, command, args, kControlTimeoutMs, user_name());
+Result<Json> Session::ask(const std::string& socket, const std::string& command, const Json& args,
+                          std::chrono::milliseconds timeout) {
+    return control_call(socket, command, args, static_cast<int>(timeout.count()), user_name());
 }
 
 void Session::print(std::string_view text) const {

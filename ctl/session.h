@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,9 +47,14 @@ class Session {
     Result<Config> config_behind(const std::string& socket) const;
     // --api, else the configuration's; certificates from the configuration when there is one.
     Result<ApiClient> api() const;
+    // How long the daemon has for an answer. A healthy one takes milliseconds; what only looks has
+    // the journal instead.
+    static constexpr std::chrono::seconds kCommandTimeout{15};
+    static constexpr std::chrono::seconds kLookTimeout{5};
     // One command to the daemon at `socket`, with user_name() said along.
     static Result<Json> ask(const std::string& socket, const std::string& command,
-                            const Json& args = Json::object());
+                            const Json& args = Json::object(),
+                            std::chrono::milliseconds timeout = kCommandTimeout);
 
     void print(std::string_view text) const;
     // With "format" added; one line.

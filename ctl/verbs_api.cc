@@ -1,7 +1,10 @@
 #include "ctl/verbs.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 
+#include "common/engines.h"
 #include "ctl/verb_parts.h"
 
 namespace shift::ctl {
@@ -31,7 +34,14 @@ void ApiVerbs::add_submit(CLI::App& app, Run& run) {
         ->type_name("PATH");
     submit->add_option("--recursion-method", options.recursion_method, "how pt-osc finds replicas")
         ->type_name("METHOD");
-    submit->add_option("--engine", options.engine, "pt-osc or lhm")->type_name("ENGINE");
+    submit
+        ->add_option("--engine", options.engine,
+                     fmt::format("{}", fmt::join(engine_names(), " or ")))
+        ->type_name("ENGINE")
+        ->check([](const std::string& name) {
+            const Status known = check_engine(name);
+            return known.ok() ? std::string() : known.error().message;
+        });
     submit->add_flag("--wait", options.wait, "until it is prepared");
     submit->add_option("--timeout", submit_timeout_s_, "wait at most this long")
         ->type_name("SECONDS")

@@ -29,7 +29,7 @@ void DaemonVerbs::add_status(CLI::App& app, Run& run) {
 void DaemonVerbs::add_drain(CLI::App& app, Run& run) {
     auto* drain = app.add_subcommand("drain", "take no new work and stop copies, keeping state");
     drain->add_flag("--wait", drain_.wait, "until nothing is owed any more");
-    drain->add_option("--timeout", drain_timeout_s_, "wait at most this long")
+    drain->add_option("--timeout", drain_timeout_s_, "wait, but at most this long")
         ->type_name("SECONDS")
         ->check(CLI::NonNegativeNumber);
     drain->add_flag("--keep", drain_.keep,
@@ -37,6 +37,7 @@ void DaemonVerbs::add_drain(CLI::App& app, Run& run) {
     drain->callback([this, &run, drain] {
         if (drain->count("--timeout") > 0) {
             drain_.timeout_s = drain_timeout_s_;
+            drain_.wait = true;  // what else would end then
         }
         run = [this](const Session& session) { return run_drain(session, drain_); };
     });

@@ -100,6 +100,7 @@ build_rpm() {
   tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@1700000000 \
     -cf - "$name" | gzip -n >"$top/SOURCES/$name.tar.gz"
   rm -rf "${work:?}/$name"
+  cp packaging/systemd/sysusers.conf packaging/systemd/tmpfiles.conf "$top/SOURCES/"
   cp packaging/rpm/shift-supervisor.spec "$top/SPECS/"
   if ! grep -qx "Version: *$version" "$top/SPECS/shift-supervisor.spec"; then
     echo "build.sh: packaging/rpm/shift-supervisor.spec is not of version $version" >&2

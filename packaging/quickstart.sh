@@ -167,7 +167,7 @@ if [ -n "${SHIFT_BIN_DIR:-}" ]; then
 else
   say "build"
   build=$root/build-quickstart
-  options=(--buildtype=release -Dtests=false)
+  options=(--buildtype=release -Dtests=false -Dbatch=true)
   if [ -f "$root/build/build.ninja" ]; then
     build=$root/build
   elif [ ! -f "$build/build.ninja" ]; then

@@ -125,6 +125,7 @@ Json Answers::status_of(const Entry& entry) const {
             {"owed", entry.calls.size()},
             {"reason", text_or_null(reason)},
             {"error", text_or_null(error)},
+            {"last_error", text_or_null(entry.last_error)},
             {"next_try", time_or_null(record.next_try)},
             {"log_file", workers_.log_path(record.id)}};
 }

@@ -12,6 +12,7 @@
 
 #include "common/state_file.h"
 #include "common/test_points.h"
+#include "common/trouble.h"
 
 namespace shift {
 namespace {
@@ -162,7 +163,8 @@ Result<Job> Attempts::job_of(const Entry& entry) {
 void Attempts::refuse_step(Entry& entry, const std::string& why) {
     Conclusion refusal;
     refusal.next = Conclusion::Next::kHandOn;
-    refusal.transition = CallKind::kFail;
+    // A copy may exist already: it can be resumed with better options, or cancelled and cleaned up.
+    refusal.transition = *entry.record.step == Step::kRun ? CallKind::kError : CallKind::kFail;
     refusal.message = why;
     apply(entry, refusal);
 }
@@ -360,6 +362,9 @@ void Attempts::finish(Entry& entry) {
     registry_.touch_attempt(entry);
     entry.orphan_since = {};
     entry.worker_waits.reset();
+    if (attempt.outcome != Outcome::kStopped) {
+        entry.last_error = trouble_of(attempt.outcome, attempt.message);
+    }
     const char* outcome = attempt.outcome ? outcome_name(*attempt.outcome) : "none";
     ++registry_.metrics().attempts[{step_name(attempt.step), outcome}];
     registry_.add_event(&entry, "supervisor", "ended",

@@ -254,8 +254,9 @@ int run_main(int argc, char** argv) {
                  "shift-supervisord");
     Options options;
     app.add_option("--config", options.config_path,
-                   "configuration file (default: config/<ENVIRONMENT>-config.yaml here, else in "
-                   "/etc/shift-supervisor; ENVIRONMENT unset = development)")
+                   "configuration file (default: config/<ENVIRONMENT>-config.yaml here, else "
+                   "<ENVIRONMENT>-config.yaml in /etc/shift-supervisor; ENVIRONMENT unset = "
+                   "development, in /etc what the packaged service runs with)")
         ->type_name("FILE");
     app.add_option("--state-dir", options.state_dir,
                    "journal and attempts (default: state_dir of the configuration, else "

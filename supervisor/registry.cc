@@ -35,6 +35,11 @@ Status Registry::load(std::unique_ptr<Journal> journal) {
         entry.progress = attempt.progress;
         entry.attempt = std::move(attempt);
     }
+    for (const auto& [id, error] : contents.last_errors) {
+        if (Entry* entry = find(id)) {
+            entry->last_error = error;
+        }
+    }
     for (OwedCall& call : contents.calls) {
         obtain(call.migration).calls.push_back(std::move(call));
     }

@@ -68,6 +68,7 @@ struct Entry {
     int waits = 0;                      // attempts in a row that did not count as tries
     std::optional<Why> worker_waits;    // what the living worker says it waits for
     Json last_evidence;                 // what the last outcome rests on; null = nothing
+    std::string last_error;             // trouble_of() the last attempt that was not just stopped
     SteadyTime throttled_at{};          // progress said so then; epoch = not throttled
     SteadyTime orphan_since{};
     bool disowned = false;  // taken over elsewhere: stop, tell nothing

@@ -126,7 +126,7 @@ configure_sanitized() {
 
 run_sanitized() {
   configure_sanitized
-  ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1} \
+  ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1:verify_asan_link_order=0} \
     UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1} \
     SHIFT_DEADLINE_FACTOR=${SHIFT_DEADLINE_FACTOR:-4} \
     run_tests build-sanitize "$@"

@@ -26,7 +26,8 @@ std::string_view state_colour(const std::string& state) {
         state == "draining") {
         return colour::kYellow;
     }
-    if (state == "journal failed" || state == "needs decision" || state == "not running") {
+    if (state == "journal failed" || state == "needs decision" || state == "not running" ||
+        state == "not answering") {
         return colour::kRed;
     }
     return state == "delivering" ? colour::kCyan : "";
@@ -83,16 +84,7 @@ std::string header(const Json& status, const View& view) {
     if (const std::string why = text_of(status, "journal_error"); !why.empty()) {
         out += paint(view, colour::kRed, "journal: " + why) + '\n';
     }
-    const Json& drain = member(status, "drain");
-    if (bool_or(drain, "active", false)) {
-        const std::int64_t owed = int_or(drain, "owed", 0);
-        out += paint(view, colour::kYellow,
-                     fmt::format("drain: by {}, {}; {}", text_of(drain, "by"),
-                                 bool_or(drain, "keep", false) ? "stopped copies stay on this host"
-                                                               : "stopped copies are offered",
-                                 owed == 0 ? "drained" : fmt::format("{} owed", owed))) +
-               '\n';
-    }
+    out += render_drain(status, view);
     for (const Json& skipped : member(status, "skipped")) {
         const std::string id = text_of(skipped, "id");
         out += paint(view, colour::kYellow,
@@ -184,6 +176,11 @@ std::string notes_below(const Json& m, const View& view) {
     if (const std::string why = text_of(m, "error"); !why.empty()) {
         note(colour::kRed, "error: " + why);
     }
+    // What is being tried again: the reason says the same while it waits.
+    if (const std::string why = text_of(m, "last_error");
+        !why.empty() && why != text_of(m, "reason")) {
+        note("", "last error: " + why);
+    }
     const std::int64_t owed = int_or(m, "owed", 0);
     const WallTime next = parse_iso_time(string_or(m, "next_try", ""));
     std::string waiting;
@@ -247,6 +244,20 @@ std::string render_status(const Json& status, const View& view) {
            footer;
 }
 
+std::string render_drain(const Json& status, const View& view) {
+    const Json& drain = member(status, "drain");
+    if (!bool_or(drain, "active", false)) {
+        return {};
+    }
+    const std::int64_t owed = int_or(drain, "owed", 0);
+    return paint(view, colour::kYellow,
+                 fmt::format("drain: by {}, {}; {}", text_of(drain, "by"),
+                             bool_or(drain, "keep", false) ? "stopped copies stay on this host"
+                                                           : "stopped copies are offered",
+                             owed == 0 ? "drained" : fmt::format("{} owed", owed))) +
+           '\n';
+}
+
 std::string render_migration(const Json& m, const View& view) {
     Block block;
     block.add("migration", text_of(m, "id"));
@@ -273,6 +284,7 @@ std::string render_migration(const Json& m, const View& view) {
     block.add("engine pid", text_of(m, "engine_pid"));
     block.add("reason", text_of(m, "reason"));
     block.add("error", paint(view, colour::kRed, text_of(m, "error")));
+    block.add("last error", text_of(m, "last_error"));
     const std::int64_t owed = int_or(m, "owed", 0);
     block.add("owed",
               owed == 0 ? "" : fmt::format("{} call{} to the API", owed, owed == 1 ? "" : "s"));

@@ -117,6 +117,12 @@ for page in 'shift-supervisord 8' 'shift-supervisorctl 1' 'shift-worker 8' 'shif
   'shift-supervisor.yaml 5'; do
   [ -e "/usr/share/man/man${page#* }/${page% *}.${page#* }.gz" ] || die "no manual page $page"
 done
+for document in README.md docs/troubleshooting.md docs/status.schema.json; do
+  # Some systems leave documents out (dpkg's path-exclude); compressed they must not be.
+  [ ! -e "/usr/share/doc/shift-supervisor/$document.gz" ] || die "$document is compressed"
+  dpkg-query -L shift-supervisor | grep -qx "/usr/share/doc/shift-supervisor/$document" ||
+    die "there is no $document"
+done
 [ ! -e /etc/systemd/system/multi-user.target.wants/shift-supervisord.service ] ||
   die "the unit is enabled before anybody configured it"
 echo "files, modes, owners, users as wanted"

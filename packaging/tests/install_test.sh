@@ -133,9 +133,16 @@ for script in "$root"/packaging/debian/shift-supervisor.{postinst,prerm,postrm} 
   sh -n "$script" || fail "$script"
 done
 if command -v rpmspec >/dev/null; then
-  rpmspec --load "$root/packaging/rpm/macros.debian" --parse \
-    "$root/packaging/rpm/shift-supervisor.spec" >"$dir/spec" || fail "the spec cannot be read"
+  # From another folder, with the sources where rpm has them and nothing unpacked.
+  mkdir "$dir/sources"
+  cp "$root"/packaging/systemd/{sysusers,tmpfiles}.conf "$dir/sources/"
+  (cd "$dir" && rpmspec --load "$root/packaging/rpm/macros.debian" --define "_sourcedir $dir/sources" \
+    --parse "$root/packaging/rpm/shift-supervisor.spec") >"$dir/spec" || fail "the spec cannot be read"
   grep -qx "Version: *$version" "$dir/spec" || fail "the spec is not of version $version"
+  for words in 'groupadd -r shift-admin' 'useradd -r -g shift -d /var/lib/shift-supervisor' \
+    'd /var/lib/shift-supervisor 0750 shift shift -'; do
+    grep -qF -- "$words" "$dir/spec" || fail "the spec's scripts do not say '$words'"
+  done
 fi
 
 [ "$failed" -eq 0 ] || exit 1

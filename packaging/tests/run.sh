@@ -218,7 +218,14 @@ TEXT
     rpm -qp --qf "%{${script^^}}\n" "$binary" >"$dir/$script"
     sh -n "$dir/$script" || { echo "run.sh: %$script is no shell script" >&2; exit 1; }
   done
-  grep -q 'useradd -r -g shift' "$dir/prein"
+  # From the files in packaging/systemd, which the macros read while the spec was parsed.
+  for words in prein:'groupadd -r shift-admin' prein:'useradd -r -g shift' \
+    postin:'d /var/lib/shift-supervisor 0750 shift shift'; do
+    grep -qF -- "${words#*:}" "$dir/${words%%:*}" || {
+      echo "run.sh: %${words%%:*} lacks '${words#*:}'" >&2
+      exit 1
+    }
+  done
   grep -q 'stop-for-removal' "$dir/preun"
   rpm2cpio "$binary" | (mkdir -p "$dir/rpm-unpacked" && cd "$dir/rpm-unpacked" && cpio -idm --quiet)
   "$root/packaging/tests/no_test_points.sh" "$dir/rpm-unpacked"

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/test_points.h"
+#include "common/trouble.h"
 
 namespace shift {
 namespace {
@@ -55,7 +56,7 @@ Conclusion decide(const AttemptEnd& end) {
 Conclusion retry(const AttemptEnd& end, int tries, const RetryPolicy& policy) {
     Conclusion conclusion;
     conclusion.next = Next::kRetry;
-    conclusion.reason = end.message.empty() ? "the worker died without an outcome" : end.message;
+    conclusion.reason = trouble_of(end.outcome, end.message);
     // Somebody holds the table's lock, or this host cannot start a process: waiting, not failing.
     conclusion.counts = end.started && end.reason != "table_busy";
     conclusion.why = why_of(end.reason);

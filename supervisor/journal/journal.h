@@ -48,6 +48,8 @@ class Journal {
         std::vector<MigrationRecord> migrations;
         std::vector<AttemptRecord> attempts;  // not ended
         std::vector<OwedCall> calls;          // pending, in order
+        // trouble_of() the last attempt of each migration that ended otherwise than by a stop.
+        std::map<MigrationId, std::string> last_errors;
         std::map<std::string, std::string> settings;
         std::int64_t last_attempt = 0;  // highest attempt id ever
     };
@@ -65,7 +67,8 @@ class Journal {
     virtual Result<Json> list(const HistoryFilter& filter) = 0;
 
     // Retention (supervisor/retention.h). Each call does little; writes like any other.
-    // Migrations that are over and old, or that this host has not touched for very long.
+    // Migrations that are over and old, or that this host has not touched for very long. Never the
+    // one with the newest attempt: an attempt's number is its folder's name, not given out twice.
     virtual Result<std::vector<MigrationId>> expired(const Expiry& expiry, int limit) = 0;
     // Deletes at most rows_max rows of what belongs to it; false when nothing is left of it.
     virtual Result<bool> forget(MigrationId id, int rows_max) = 0;

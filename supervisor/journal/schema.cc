@@ -7,15 +7,15 @@ namespace {
 constexpr const char* kTables = R"sql(
 CREATE TABLE migration (                      -- one row per migration of the API seen here
     id                  INTEGER PRIMARY KEY,  -- as in the shift API
-    cluster             TEXT NOT NULL,
+    cluster             TEXT NOT NULL,        -- the API's cluster_name
     database            TEXT NOT NULL,        -- after database_override
-    table_name          TEXT NOT NULL,
+    table_name          TEXT NOT NULL,        -- of the table it changes
     host                TEXT NOT NULL,        -- database server, after host_override
-    port                INTEGER NOT NULL,
-    ddl_statement       TEXT NOT NULL,
+    port                INTEGER NOT NULL,     -- of the database server
+    ddl_statement       TEXT NOT NULL,        -- as people filed it
     status              INTEGER NOT NULL,     -- the API's status when last seen (3 = running ...)
-    status_name         TEXT NOT NULL,
-    lock_version        INTEGER NOT NULL,
+    status_name         TEXT NOT NULL,        -- the same in words
+    lock_version        INTEGER NOT NULL,     -- the API's, when last seen
     state               TEXT NOT NULL,        -- where it stands here: docs/states.md
     since               TEXT NOT NULL,        -- in that state since (ISO 8601, UTC)
     reason              TEXT NOT NULL,        -- why it waits, '' = it does not
@@ -37,39 +37,39 @@ CREATE TABLE migration (                      -- one row per migration of the AP
 
 CREATE TABLE attempt (                        -- one worker process for one step of a migration
     id           INTEGER PRIMARY KEY,         -- also the folder STATE_DIR/attempts/<id>
-    migration_id INTEGER NOT NULL REFERENCES migration(id),
-    claim        INTEGER NOT NULL,
-    step         TEXT NOT NULL,
-    engine       TEXT NOT NULL,
+    migration_id INTEGER NOT NULL REFERENCES migration(id),  -- whose
+    claim        INTEGER NOT NULL,            -- migration.claim at its start
+    step         TEXT NOT NULL,               -- prepare run rename pause cancel
+    engine       TEXT NOT NULL,               -- pt-osc direct, or the one of its custom_options
     tries        INTEGER NOT NULL,            -- which try of the step, from 1
     ended        INTEGER NOT NULL,            -- 0 = open
     pid          INTEGER NOT NULL,            -- worker; 0 = spawn intended, not yet known
-    start_ticks  INTEGER NOT NULL,
-    boot_id      TEXT NOT NULL,
+    start_ticks  INTEGER NOT NULL,            -- its start (/proc/PID/stat): no reused pid
+    boot_id      TEXT NOT NULL,               -- of the host when it started
     engine_pid   INTEGER NOT NULL,            -- pt-osc; 0 = none
-    engine_start_ticks INTEGER NOT NULL,
+    engine_start_ticks INTEGER NOT NULL,      -- as start_ticks
     last_seq     INTEGER NOT NULL,            -- last event of events.jsonl in this journal
     phase        TEXT NOT NULL,               -- what it is at: dry-run copy swap ...
     percent      REAL,                        -- progress, written every 5 s at most; NULL = unknown
-    rows_done    INTEGER,
+    rows_done    INTEGER,                     -- rows copied
     rows_total   INTEGER,                     -- an estimate
-    rows_per_s   REAL,
-    eta_s        INTEGER,
+    rows_per_s   REAL,                        -- of the last seconds
+    eta_s        INTEGER,                     -- seconds to the end of the copy
     throttle     TEXT NOT NULL,               -- why it pauses, '' = it does not
-    started_at   TEXT NOT NULL,
-    ended_at     TEXT NOT NULL,
+    started_at   TEXT NOT NULL,               -- ISO 8601, UTC
+    ended_at     TEXT NOT NULL,               -- '' = open
     outcome      TEXT NOT NULL,               -- '' = died without one (or still open)
-    reason       TEXT NOT NULL,
-    message      TEXT NOT NULL
+    reason       TEXT NOT NULL,               -- of the outcome, a word of the worker
+    message      TEXT NOT NULL                -- of the outcome, for people
 ) STRICT;
 CREATE INDEX attempt_by_migration ON attempt(migration_id);
 
 CREATE TABLE event (                          -- append-only history: who did what when and why
-    id           INTEGER PRIMARY KEY AUTOINCREMENT,
-    at           TEXT NOT NULL,
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,  -- in the order of writing
+    at           TEXT NOT NULL,               -- ISO 8601, UTC
     migration_id INTEGER NOT NULL,            -- 0 = the daemon itself
-    claim        INTEGER NOT NULL,
-    attempt      INTEGER NOT NULL,
+    claim        INTEGER NOT NULL,            -- migration.claim then
+    attempt      INTEGER NOT NULL,            -- 0 = none
     source       TEXT NOT NULL,               -- who: supervisor worker api operator
     kind         TEXT NOT NULL,               -- docs/journal-format.md
     detail       TEXT NOT NULL                -- JSON
@@ -77,18 +77,18 @@ CREATE TABLE event (                          -- append-only history: who did wh
 CREATE INDEX event_by_migration ON event(migration_id, id);
 
 CREATE TABLE outbox (                         -- calls owed to the shift API
-    id             INTEGER PRIMARY KEY AUTOINCREMENT,
-    migration_id   INTEGER NOT NULL REFERENCES migration(id),
-    claim          INTEGER NOT NULL,
-    claimed_status INTEGER NOT NULL,
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,  -- in the order of owing
+    migration_id   INTEGER NOT NULL REFERENCES migration(id),  -- whose
+    claim          INTEGER NOT NULL,          -- migration.claim then; a newer one voids it
+    claimed_status INTEGER NOT NULL,          -- the API's status in which it was claimed
     lane           TEXT NOT NULL,             -- report hand-on
     kind           TEXT NOT NULL,             -- append_log progress next_step complete ...
     body           TEXT NOT NULL,             -- JSON
-    tries          INTEGER NOT NULL,
+    tries          INTEGER NOT NULL,          -- times it was sent
     refusals       INTEGER NOT NULL,          -- tries answered by an HTTP error
-    created_at     TEXT NOT NULL,
-    next_try_at    TEXT NOT NULL,
-    last_answer    TEXT NOT NULL,
+    created_at     TEXT NOT NULL,             -- ISO 8601, UTC
+    next_try_at    TEXT NOT NULL,             -- '' = at once
+    last_answer    TEXT NOT NULL,             -- the API's, or why there was none
     state          TEXT NOT NULL              -- pending done superseded dead
 ) STRICT;
 CREATE INDEX outbox_pending ON outbox(state, migration_id) WHERE state = 'pending';
@@ -130,8 +130,8 @@ std::vector<SchemaStep> schema_steps(int from) {
 // Stored word for word as they are here, so that an open can tell whether they are the same.
 const std::vector<const char*>& journal_views() {
     static const std::vector<const char*> kViews = {
-        // What is being worked on now, longest first.
         R"sql(CREATE VIEW v_status AS
+-- What is being worked on now, longest first.
 SELECT m.id, m.cluster, m.host || ':' || m.port AS server, m.database || '.' || m.table_name AS tbl,
        m.status || ' ' || m.status_name AS api_status, m.step, m.state, m.since,
        m.reason_code AS code, m.reason,
@@ -141,13 +141,13 @@ SELECT m.id, m.cluster, m.host || ':' || m.port AS server, m.database || '.' || 
 FROM migration m LEFT JOIN attempt a ON a.id = m.attempt AND a.ended = 0
 WHERE m.state NOT IN ('seen', 'handed on', 'let go') ORDER BY m.since)sql",
 
-        // What changed last, newest first.
         R"sql(CREATE VIEW v_recent AS
+-- What changed last, newest first.
 SELECT id, database || '.' || table_name AS tbl, status || ' ' || status_name AS api_status, step,
        state, since, reason FROM migration ORDER BY since DESC)sql",
 
-        // What does not move: waiting for a reason, or with calls that the API refuses.
         R"sql(CREATE VIEW v_stuck AS
+-- What does not move: waiting for a reason, or with calls that the API refuses.
 SELECT m.id, m.database || '.' || m.table_name AS tbl, m.step, m.state, m.since, m.tries,
        m.next_try_at, m.reason_code AS code, m.reason,
        (SELECT o.last_answer FROM outbox o WHERE o.migration_id = m.id AND o.state = 'pending'
@@ -158,19 +158,17 @@ WHERE (m.state NOT IN ('seen', 'handed on', 'let go') AND m.reason <> '')
               AND o.tries > 2)
 ORDER BY m.since)sql",
 
-        // What the API has not been told yet, oldest first.
         R"sql(CREATE VIEW v_owed AS
+-- What the API has not been told yet, oldest first.
 SELECT id, migration_id, lane, kind, created_at, tries, refusals, next_try_at, last_answer, body
 FROM outbox WHERE state = 'pending' ORDER BY id)sql",
 
-        // The story of every migration, oldest first: SELECT * FROM v_history WHERE migration_id
-        // = 43.
         R"sql(CREATE VIEW v_history AS
+-- The story of every migration, oldest first: SELECT * FROM v_history WHERE migration_id = 43.
 SELECT id, at, migration_id, claim, attempt, source, kind, detail FROM event ORDER BY id)sql",
 
-        // Every migration in one line: what it was, where it stands, what it took and how it went
-        // last.
         R"sql(CREATE VIEW v_migrations AS
+-- Every migration in one line: what it was, where it stands, what it took and how it went last.
 SELECT m.id, m.cluster, m.host || ':' || m.port AS server, m.database || '.' || m.table_name AS tbl,
        m.table_name, m.ddl_statement, m.status, m.status_name, m.step, m.state, m.reason,
        m.first_seen, m.since,
@@ -182,8 +180,8 @@ SELECT m.id, m.cluster, m.host || ':' || m.port AS server, m.database || '.' || 
        (SELECT a.message FROM attempt a WHERE a.id = m.attempt) AS message
 FROM migration m WHERE m.claim > 0)sql",
 
-        // Every worker that ran, newest first.
         R"sql(CREATE VIEW v_attempts AS
+-- Every worker that ran, newest first.
 SELECT a.id, a.migration_id, m.database || '.' || m.table_name AS tbl, a.step, a.engine, a.tries,
        a.started_at, a.ended_at,
        CASE a.ended WHEN 1 THEN round((julianday(a.ended_at) - julianday(a.started_at)) * 86400, 1)
@@ -192,9 +190,8 @@ SELECT a.id, a.migration_id, m.database || '.' || m.table_name AS tbl, a.step, a
        AS outcome, a.reason, a.message, a.rows_done, round(a.percent, 1) AS percent
 FROM attempt a JOIN migration m ON m.id = a.migration_id ORDER BY a.id DESC)sql",
 
-        // What cannot be, at no time that a reader sees: empty unless the daemon is wrong or
-        // somebody has written here.
         R"sql(CREATE VIEW v_inconsistent AS
+-- What cannot be at any time: empty unless the daemon is wrong or somebody has written here.
 SELECT 'more than one open attempt' AS what, migration_id,
        'attempts ' || group_concat(id, ', ') AS detail
 FROM attempt WHERE ended = 0 GROUP BY migration_id HAVING count(*) > 1

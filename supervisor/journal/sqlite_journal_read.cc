@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "common/trouble.h"
 #include "supervisor/journal/sqlite_journal.h"
 
 namespace shift {
@@ -153,6 +154,15 @@ Result<Journal::Contents> SqliteJournal::load() {
         std::nullopt, [&](Statement& row) -> Status {
             ASSIGN_OR_RETURN(OwedCall call, read_call(row));
             contents.calls.push_back(std::move(call));
+            return Ok{};
+        }));
+    RETURN_IF_ERROR(each_row(
+        "SELECT migration_id,outcome,message FROM attempt WHERE id IN (SELECT max(id) FROM attempt "
+        "WHERE ended=1 AND outcome<>'stopped' GROUP BY migration_id)",
+        std::nullopt, [&](Statement& row) -> Status {
+            const MigrationId id = row.number();
+            const auto outcome = parse_outcome(row.text());
+            contents.last_errors[id] = trouble_of(outcome, row.text());
             return Ok{};
         }));
     RETURN_IF_ERROR(

@@ -46,7 +46,9 @@ Result<std::vector<MigrationId>> SqliteJournal::expired(const Expiry& expiry, in
                   "AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.migration_id=m.id AND "
                   "a.ended=0) "
                   "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.migration_id=m.id AND "
-                  "o.state='pending') ORDER BY id LIMIT ?3"));
+                  "o.state='pending') "
+                  "AND id IS NOT (SELECT migration_id FROM attempt ORDER BY id DESC LIMIT 1) "
+                  "ORDER BY id LIMIT ?3"));
     Statement row(stmt);
     row.bind(expiry.over_before).bind(expiry.untouched_before).bind(limit);
     std::vector<MigrationId> ids;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "common/attempt_folder.h"
@@ -39,6 +41,19 @@ std::string absolute(const std::string& path) {
     const std::string result = std::string(cwd == nullptr ? "." : cwd) + "/" + path;
     std::free(cwd);
     return result;
+}
+
+// Ours, with the attempt's folder for temporary files: what a worker or its engine leaves there
+// goes with the attempt, and the unit needs no writable /tmp.
+std::vector<std::string> worker_environment(const std::string& dir) {
+    std::vector<std::string> variables;
+    for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+        if (!std::string_view(*variable).starts_with("TMPDIR=")) {
+            variables.emplace_back(*variable);
+        }
+    }
+    variables.push_back("TMPDIR=" + dir);
+    return variables;
 }
 
 }  // namespace
@@ -168,6 +183,13 @@ Result<pid_t> UvWorkers::start(const AttemptFiles& files, int lock_fd) {
     options.file = program.c_str();
     options.args = args;
     options.cwd = dir.c_str();
+    std::vector<std::string> variables = worker_environment(dir);
+    std::vector<char*> environment;
+    for (std::string& variable : variables) {
+        environment.push_back(variable.data());
+    }
+    environment.push_back(nullptr);
+    options.env = environment.data();
     options.flags = UV_PROCESS_DETACHED;  // its own session: it outlives us and our terminal
     options.stdio_count = 4;
     options.stdio = stdio;

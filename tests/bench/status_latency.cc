@@ -1,5 +1,5 @@
-// How long `shift-supervisorctl status` waits for the daemon while the API never answers and the
-// database server is stopped in the middle of a copy. Prints; judges nothing.
+// How long `shift-supervisorctl status` takes, and the daemon's answer in it, while the API never
+// answers and the database server is stopped in the middle of a copy. Prints; judges nothing.
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <vector>
 
+#include "tests/integration/support/ctl.h"
 #include "tests/integration/support/scenario.h"
 #include "tests/integration/support/writers.h"
 
@@ -17,23 +19,26 @@ namespace {
 
 constexpr int kRounds = 300;
 
-std::vector<double> sample(const SupervisorProcess& supervisor) {
+// Prints how long `ask` takes.
+void sample(const char* what, const std::function<void()>& ask) {
     std::vector<double> millis;
     for (int i = 0; i < kRounds; ++i) {
         const auto begin = std::chrono::steady_clock::now();
-        const Json status = supervisor.status();
+        ask();
         const auto end = std::chrono::steady_clock::now();
-        CHECK(!status.is_null(), "the daemon did not answer");
         millis.push_back(std::chrono::duration<double, std::milli>(end - begin).count());
     }
     std::sort(millis.begin(), millis.end());
-    return millis;
+    fmt::print("{:<52} min {:7.2f} ms  median {:7.2f} ms  p99 {:7.2f} ms  max {:7.2f} ms\n", what,
+               millis.front(), millis[millis.size() / 2], millis[millis.size() * 99 / 100],
+               millis.back());
 }
 
-void print(const char* what, const std::vector<double>& sorted) {
-    fmt::print("{:<42} min {:7.2f} ms  median {:7.2f} ms  p99 {:7.2f} ms  max {:7.2f} ms\n", what,
-               sorted.front(), sorted[sorted.size() / 2], sorted[sorted.size() * 99 / 100],
-               sorted.back());
+void sample_both(Scenario& scenario, const std::string& circumstances) {
+    sample(("daemon's answer, " + circumstances).c_str(),
+           [&] { CHECK(!scenario.supervisor().status().is_null(), "the daemon did not answer"); });
+    sample(("shift-supervisorctl status, " + circumstances).c_str(),
+           [&] { CHECK(ctl(scenario, {"status"}).status.code == 0, "no status"); });
 }
 
 void run() {
@@ -42,10 +47,10 @@ void run() {
     const MigrationId id = scenario.submit({.ddl = "ALTER TABLE t ADD COLUMN c INT"});
     scenario.bring_to_running(id);
     scenario.await_copying(id);
-    print("all well, one copy running", sample(scenario.supervisor()));
+    sample_both(scenario, "all well");
     scenario.api().inject({.wrong = Wrong::kHang, .times = -1});
     ::kill(scenario.server().pid(), SIGSTOP);
-    print("API hung, database server stopped", sample(scenario.supervisor()));
+    sample_both(scenario, "API and database hung");
     ::kill(scenario.server().pid(), SIGCONT);
     scenario.api().clear_faults();
 }

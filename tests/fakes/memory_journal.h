@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/trouble.h"
 #include "supervisor/core/claim.h"
 #include "supervisor/journal/journal.h"
 
@@ -156,6 +157,10 @@ class MemoryJournal final : public Journal {
             if (!attempt.ended) {
                 contents.attempts.push_back(attempt);
             }
+            if (attempt.ended && attempt.outcome != Outcome::kStopped) {
+                contents.last_errors[attempt.migration] =
+                    trouble_of(attempt.outcome, attempt.message);
+            }
             contents.last_attempt = id;
         }
         for (const auto& [id, call] : working_.pending) {
@@ -197,6 +202,8 @@ class MemoryJournal final : public Journal {
     }
     Result<std::vector<MigrationId>> expired(const Expiry& expiry, int limit) override {
         std::vector<MigrationId> ids;
+        const MigrationId newest =
+            working_.attempts.empty() ? 0 : working_.attempts.rbegin()->second.migration;
         for (const auto& [id, record] : working_.migrations) {
             const bool over = record.state == ClaimState::kLetGo ||
                               (record.state == ClaimState::kHandedOn && record.seen.status >= 8 &&
@@ -204,7 +211,7 @@ class MemoryJournal final : public Journal {
             const bool old =
                 (over && record.since < expiry.over_before) ||
                 (record.state == ClaimState::kHandedOn && record.since < expiry.untouched_before);
-            if (old && std::ssize(ids) < limit) {
+            if (old && id != newest && std::ssize(ids) < limit) {
                 ids.push_back(id);
             }
         }

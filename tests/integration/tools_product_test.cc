@@ -328,5 +328,55 @@ TEST(Doctor, LooksAtEverythingTheDaemonNeeds) {
     }
 }
 
+TEST(Doctor, ABadConfigurationIsAFindingWithItsFix) {
+    Scenario s;
+    spit(s.dir() / "bad.yaml", "rest_api: http://x/\nmax_wrokers: 3\n");
+    const std::vector<std::string> words = {program("shift-supervisorctl"), "--config",
+                                            s.dir() / "bad.yaml", "doctor"};
+    const ToolResult text = run_tool(words);
+    EXPECT_EQ(text.status.code, 78);
+    EXPECT_THAT(text.out, HasSubstr("FAIL  configuration: "));
+    EXPECT_THAT(text.out, HasSubstr("max_wrokers"));
+    EXPECT_THAT(text.out, HasSubstr("check-config"));
+    std::vector<std::string> json = words;
+    json.emplace_back("--json");
+    const auto report = parse_json(run_tool(json).out);
+    ASSERT_TRUE(report.ok());
+    EXPECT_EQ((*report)["failures"], 1);
+    EXPECT_THAT(finding(*report, "configuration"), HasSubstr("fail: "));
+    EXPECT_EQ(run_tool({words[0], "--config", s.dir() / "none.yaml", "doctor"}).status.code, 78);
+}
+
+TEST(Doctor, WithoutAKnownServerItSaysHowToNameOne) {
+    Scenario s;
+    const Json report = ctl_json(s, {"doctor"});
+    EXPECT_THAT(finding(report, "servers"),
+                AllOf(HasSubstr("warn: "), HasSubstr("doctor --server HOST:PORT/DATABASE")));
+}
+
+// The worker swaps with its own account, also where the tool has another one.
+TEST(Doctor, TheWorkersAccountIsCheckedForTheSwapToo) {
+    ScenarioOptions options;
+    options.own_server = true;
+    Scenario s(options);
+    s.db().execute("CREATE USER copier@'127.0.0.1' IDENTIFIED BY 'c'");
+    s.db().execute("GRANT ALL PRIVILEGES ON *.* TO copier@'127.0.0.1'");
+    spit(s.dir() / "copier.cnf", "[client]\nuser=copier\npassword=c\n");
+    s.supervisor().set("mysql_defaults_file", s.dir() / "copier.cnf");
+    s.supervisor().restart();
+    const std::string server = "127.0.0.1:" + std::to_string(s.server().port()) + "/app";
+    Json report = ctl_json(s, {"doctor", "--server", server});
+    EXPECT_THAT(finding(report, "connect-pt-osc"), HasSubstr("ok: as copier@"));
+    EXPECT_THAT(finding(report, "rights-swap"), HasSubstr("ok: "));
+    s.db().execute("REVOKE ALL PRIVILEGES, GRANT OPTION FROM shift@'127.0.0.1'");
+    s.db().execute("GRANT SELECT, CREATE, ALTER, DROP, INDEX ON `app`.* TO shift@'127.0.0.1'");
+    report = ctl_json(s, {"doctor", "--server", server}, 1);
+    EXPECT_THAT(finding(report, "rights-direct"), HasSubstr("ok: "));
+    EXPECT_THAT(finding(report, "rights-swap"),
+                AllOf(HasSubstr("fail: "),
+                      HasSubstr("GRANT INSERT, TRIGGER ON `app`.* TO 'shift'@'127.0.0.1'")));
+    EXPECT_THAT(finding(report, "rights-copy"), HasSubstr("ok: "));
+}
+
 }  // namespace
 }  // namespace shift::testing

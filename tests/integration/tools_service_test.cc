@@ -194,5 +194,33 @@ TEST(Manual, NamesEveryVerb) {
     EXPECT_EQ(documented, verbs);
 }
 
+// The unit has no writable /tmp to offer, and what is left there goes with the attempt.
+TEST(TemporaryFiles, OfAWorkerAndItsToolAreInTheAttempt) {
+    ScenarioOptions options;
+    options.chunk_rows = 100;
+    options.chunk_pause_s = 0.01;
+    Scenario s(options);
+    CopyGate gate(s);
+    Writers::make_table(s.db(), "app", "t", 1000);
+    const MigrationId id = s.submit({.ddl = "ALTER TABLE t ADD COLUMN extra INT"});
+    s.bring_to_running(id);
+    s.await_copying(id);
+    s.await("the tool's pid",
+            [&] { return int_or(s.supervisor().migration(id), "engine_pid", 0) > 0; });
+    const Json shown = s.supervisor().migration(id);
+    const std::string attempt = s.supervisor().attempts().back();
+    for (const char* which : {"worker_pid", "engine_pid"}) {
+        const std::string pid = std::to_string(int_or(shown, which, 0));
+        const auto variables = split(slurp("/proc/" + pid + "/environ"), '\0');
+        EXPECT_THAT(variables, Contains("TMPDIR=" + attempt)) << which;
+        EXPECT_EQ(std::count_if(variables.begin(), variables.end(),
+                                [](const std::string& one) { return one.starts_with("TMPDIR="); }),
+                  1)
+            << which;
+    }
+    gate.open();
+    s.await_status(id, 4);
+}
+
 }  // namespace
 }  // namespace shift::testing

@@ -80,8 +80,8 @@ void Mishaps::journal_failure() {
 }
 
 void Mishaps::clock_jump() {
-    const auto hours = world_.random.chance(0.3) ? 24 * 400 : 1;
-    some_host().jump_clock(world_.random.millis(-3'600'000 * hours, 3'600'000 * hours));
+    const std::int64_t span = 3'600'000 * (world_.random.chance(0.3) ? std::int64_t{24} * 400 : 1);
+    some_host().jump_clock(world_.random.millis(-span, span));
 }
 
 void Mishaps::api_outage() {

@@ -27,6 +27,10 @@ constexpr std::chrono::seconds kReadTimeout{15};
 constexpr double kClockOff_s = 5;
 
 const std::vector<std::string> kDirectRights = {"SELECT", "CREATE", "ALTER", "DROP", "INDEX"};
+// What the worker itself does around a copy: RENAME takes INSERT and CREATE of the new names, DROP
+// TRIGGER takes TRIGGER.
+const std::vector<std::string> kSwapRights = {"SELECT", "INSERT", "CREATE",
+                                              "ALTER",  "DROP",   "TRIGGER"};
 const std::vector<std::string> kCopyRights = {"SELECT", "INSERT", "UPDATE", "DELETE",
                                               "CREATE", "ALTER",  "DROP",   "TRIGGER"};
 
@@ -58,8 +62,11 @@ class ServerCheck {
         check_rights("rights-direct", "direct", *session_, kDirectRights);
         if (tool_file_ == worker_file_) {
             check_rights("rights-copy", "pt-osc and lhm", *session_, kCopyRights);
-        } else if (auto tool = connect("connect-pt-osc", tool_file_)) {
-            check_rights("rights-copy", "pt-osc", *tool, kCopyRights);
+        } else {
+            check_rights("rights-swap", "swap and clean-up", *session_, kSwapRights);
+            if (auto tool = connect("connect-pt-osc", tool_file_)) {
+                check_rights("rights-copy", "pt-osc", *tool, kCopyRights);
+            }
         }
         check_process_right();
         check_trash();
@@ -182,7 +189,8 @@ class ServerCheck {
                       const std::vector<std::string>& wanted) {
         const auto grants = read_grants(session);
         if (!grants.ok()) {
-            warn(check, grants.error().message, "");
+            warn(check, grants.error().message,
+                 "prepare tries the rights out; what is missing is said there");
             return;
         }
         std::vector<std::string> databases = server_.databases;
@@ -263,7 +271,8 @@ class ServerCheck {
         const auto dumping = session_->query(
             "SELECT HOST FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'");
         if (!dumping.ok()) {
-            warn("replicas", dumping.error().message, "");
+            warn("replicas", dumping.error().message,
+                 "see that the user may read information_schema.PROCESSLIST");
             return;
         }
         std::string hosts;

@@ -184,6 +184,50 @@ Result<std::string> definition_hash(Connection& connection, const std::string& d
     return text.empty() ? std::string() : sha1_hex(text);
 }
 
+Result<std::string> table_life(Connection& connection, const std::string& database,
+                               const std::string& table) {
+    const bool is_old = connection.is_mariadb() || connection.server_version().starts_with("5.");
+    // Names are encoded as those of files; a partitioned table has a row for each partition.
+    const auto encoded = [&connection](const std::string& name) {
+        return fmt::format("CAST(CONVERT(CONVERT({} USING filename) USING binary) AS CHAR)",
+                           connection.quote(name));
+    };
+    auto rows = connection.query(fmt::format(
+        "SELECT TABLE_ID, SUBSTRING_INDEX(SUBSTRING_INDEX(NAME, '/', -1), '#', 1), {1} FROM "
+        "information_schema.{2} WHERE SUBSTRING_INDEX(NAME, '#', 1)=CONCAT({0}, '/', {1}) "
+        "ORDER BY TABLE_ID",
+        encoded(database), encoded(table), is_old ? "INNODB_SYS_TABLES" : "INNODB_TABLES"));
+    if (!rows.ok()) {
+        if (connection.lost()) {
+            return std::move(rows).error();
+        }
+        return std::string();  // no right to see it
+    }
+    std::string ids;
+    for (const Row& row : *rows) {
+        if (is_name(connection, row[1].value_or(""), row[2].value_or(""))) {
+            ids += (ids.empty() ? "" : ".") + row[0].value_or("");
+        }
+    }
+    constexpr std::size_t kShort = 20;  // one id; of hundreds of partitions a hash will do
+    return ids.empty() ? ids : "id." + (ids.size() <= kShort ? ids : sha1_hex(ids));
+}
+
+Result<std::string> table_creation(Connection& connection, const std::string& database,
+                                   const std::string& table) {
+    ASSIGN_OR_RETURN(const auto rows, connection.query(fmt::format(
+                                          "SELECT TABLE_NAME, UNIX_TIMESTAMP(CREATE_TIME) FROM "
+                                          "information_schema.TABLES WHERE TABLE_SCHEMA={} AND "
+                                          "TABLE_NAME={} AND CREATE_TIME IS NOT NULL",
+                                          connection.quote(database), connection.quote(table))));
+    for (const Row& row : rows) {
+        if (is_name(connection, row[0].value_or(""), table)) {
+            return "made." + row[1].value_or("0");
+        }
+    }
+    return std::string();
+}
+
 Result<std::vector<Trigger>> triggers_of(Connection& connection, const std::string& database,
                                          const std::string& table) {
     ASSIGN_OR_RETURN(const auto rows,

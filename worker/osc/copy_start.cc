@@ -9,6 +9,7 @@
 #include "worker/leftovers.h"
 #include "worker/names.h"
 #include "worker/sha1.h"
+#include "worker/timed_statement.h"
 
 namespace shift {
 namespace {
@@ -61,6 +62,11 @@ Result<CopyFacts> look_at_copy(Context& context, const std::string& shadow) {
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
     ASSIGN_OR_RETURN(facts.orig_ddl, definition_hash(*look, context.db(), context.table));
     ASSIGN_OR_RETURN(facts.new_ddl, definition_hash(*look, context.db(), shadow));
+    ASSIGN_OR_RETURN(facts.orig_life, table_life(*look, context.db(), context.table));
+    ASSIGN_OR_RETURN(facts.new_life, table_life(*look, context.db(), shadow));
+    if (facts.new_life.empty()) {  // nobody but the engine has a reason to alter this one
+        ASSIGN_OR_RETURN(facts.new_life, table_creation(*look, context.db(), shadow));
+    }
     ASSIGN_OR_RETURN(const auto triggers, our_triggers(context, context.table, {shadow}));
     for (const Trigger& trigger : triggers) {
         facts.triggers.push_back({trigger.name, trigger.created, sha1_hex(trigger.body)});
@@ -68,6 +74,33 @@ Result<CopyFacts> look_at_copy(Context& context, const std::string& shadow) {
     std::sort(facts.triggers.begin(), facts.triggers.end(),
               [](const auto& a, const auto& b) { return a.name < b.name; });
     return facts;
+}
+
+Result<RowCounts> count_copy(Context& context, const std::string& shadow, const std::string& why) {
+    ASSIGN_OR_RETURN(Connection counter,
+                     context.database.connect("row count", Database::kCountTimeout));
+    RowCounts counts;
+    RETURN_IF_ERROR(while_keeping_lock(context, counter, [&]() -> Status {
+        ASSIGN_OR_RETURN(counts, count_rows(counter, context.db(), context.table, shadow));
+        return Ok{};
+    }));
+    context.reporter.remark(fmt::format("rows in one snapshot: {} in {}, {} in {} (because {})",
+                                        counts.original, context.table, counts.shadow, shadow,
+                                        why));
+    return counts;
+}
+
+Result<bool> may_have_lost_chunks(Context& context, const StateFile& state) {
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const ServerIdentity now, identify_server(*look));
+    ServerIdentity then;
+    then.id = state.server;
+    then.started_s = state.server_started;
+    if (is_same_run(then, now)) {
+        return false;
+    }
+    ASSIGN_OR_RETURN(const bool durable, is_durable(*look));
+    return !durable;
 }
 
 std::string difference(const OscCopyState& saved, const CopyFacts& now, const std::string& table) {
@@ -87,6 +120,23 @@ std::string difference(const OscCopyState& saved, const CopyFacts& now, const st
     }
     if (saved.new_ddl != now.new_ddl) {
         return fmt::format("the new table {} was altered meanwhile", saved.shadow);
+    }
+    return "";
+}
+
+std::string another_life(const StateFile& saved, const CopyFacts& now) {
+    const auto is_other = [](const std::string& then, const std::string& today) {
+        const auto kind = [](const std::string& life) { return life.substr(0, life.find('.')); };
+        return !then.empty() && kind(then) == kind(today) && then != today;
+    };
+    if (is_other(saved.new_life, now.new_life)) {
+        return fmt::format(
+            "the new table {} was emptied (TRUNCATE), made again or rebuilt meanwhile",
+            saved.mig_tbl);
+    }
+    if (is_other(saved.orig_life, now.orig_life)) {
+        return fmt::format("table {} was emptied (TRUNCATE), made again or rebuilt meanwhile",
+                           saved.orig_tbl);
     }
     return "";
 }
@@ -113,16 +163,12 @@ Result<CopyStart> plan_copy_start(Context& context, const OscPlan& plan) {
         start.kind = swapped ? CopyStart::Kind::kSwapped : start.kind;
         return start;
     }
-    ServerIdentity then;
-    then.id = saved.server;
-    then.started_s = saved.server_started;
+    if (std::string why = another_life(saved, now); !why.empty()) {
+        return fresh(std::move(why));
+    }
     CopyStart start;
     start.state = std::move(state).value();
-    if (!is_same_run(then, context.database.server())) {
-        ASSIGN_OR_RETURN(Connection * look, context.database.look());
-        ASSIGN_OR_RETURN(const bool durable, is_durable(*look));
-        start.from_first_row = !durable;
-    }
+    ASSIGN_OR_RETURN(start.from_first_row, may_have_lost_chunks(context, saved));
     const bool copied = start.state.step == "copied" && !start.from_first_row;
     start.kind = copied || planted_bug("boundary-ahead") ? CopyStart::Kind::kCopied
                                                          : CopyStart::Kind::kResume;

@@ -2,6 +2,7 @@
 
 #include "common/file.h"
 #include "worker/osc/copy_start.h"
+#include "worker/osc/osc_outcome.h"
 #include "worker/osc/square_state.h"
 #include "worker/state.h"
 
@@ -25,6 +26,7 @@ CopyWatch::CopyWatch(Context& context, const OscPlan& plan, StateFile state,
     : context_(context),
       plan_(plan),
       state_(std::move(state)),
+      rows_estimate_(rows_estimate),
       progress_(context.clock.now(), rows_estimate),
       begun_(context.clock.now()) {}
 
@@ -34,12 +36,15 @@ void CopyWatch::on_line(const OscLine& line) {
         state_.step = "triggers";
         is_dirty_ = true;
         lock_wait_.reset();
-        if (plan_.flavour != OscFlavour::kStock) {
-            record_facts();  // no plugin does it before the first chunk
-        }
+        record_facts();
+        save();
     } else if (line.kind == OscLineKind::kApproxRows) {
         is_copying_ = true;
         lock_wait_.reset();
+        if (const std::string doubt = doubt_of_estimate(line.number, rows_estimate_);
+            !doubt.empty()) {
+            context_.reporter.remark(doubt, LogLevel::kWarn);
+        }
         state_.step = "copy";
         context_.reporter.phase("copy");
         is_dirty_ = true;
@@ -106,6 +111,11 @@ void CopyWatch::record_facts() {
                                  LogLevel::kWarn);
         return;
     }
+    state_.orig_life = facts->orig_life;
+    state_.new_life = facts->new_life;
+    if (plan_.flavour == OscFlavour::kStock) {
+        return;  // the plugin notes the rest, before the first chunk
+    }
     OscCopyState state;
     state.copy_id = state_.copy_id;
     state.step = state_.step;
@@ -117,7 +127,7 @@ void CopyWatch::record_facts() {
 }
 
 // The last whole file is kept: the tool truncates its own after every chunk.
-void CopyWatch::look_at_square() {
+void CopyWatch::look_at_square(SteadyTime now) {
     const auto text = read_file(plan_.square_save_file, kSquareBytesMax);
     const auto saved =
         text.ok() ? parse_whole_square_state(*text, context_.db(), context_.table) : std::nullopt;
@@ -126,13 +136,19 @@ void CopyWatch::look_at_square() {
     }
     square_step_ = saved->step;
     state_.row = saved->row;
+    if (saved->tbl_progress > 0) {
+        OscCopyState so_far;  // of all runs: the tool loads the number with the rest
+        so_far.rows = saved->tbl_progress;
+        so_far.chunks = ++square_saves_;
+        progress_.add(so_far, now);
+    }
     is_dirty_ = true;
     (void)write_file_atomic(square_good_path(context_.job, state_.copy_id), *text, 0600).ok();
 }
 
 void CopyWatch::look_at_tool_state(SteadyTime now) {
     if (plan_.flavour == OscFlavour::kSquare) {
-        look_at_square();
+        look_at_square(now);
         return;
     }
     const auto saved = read_copy_state(context_.job);

@@ -38,7 +38,7 @@ class CopyWatch {
 
   private:
     void record_facts();
-    void look_at_square();
+    void look_at_square(SteadyTime now);
     void look_at_tool_state(SteadyTime now);
     void report(SteadyTime now);
     void look_for_locks(SteadyTime now);
@@ -47,6 +47,8 @@ class CopyWatch {
     const OscPlan& plan_;
     StateFile state_;
     std::string square_step_;
+    std::int64_t square_saves_ = 0;
+    std::int64_t rows_estimate_;
     CopyProgress progress_;
     SteadyTime begun_;
     SteadyTime last_progress_{};

@@ -9,6 +9,9 @@
 namespace shift {
 namespace {
 
+constexpr const char* kExplainFormat = "explain_format";
+constexpr const char* kTraditionalExplain = "explain_format=TRADITIONAL";
+
 // The tool's DSN parser splits at commas that no backslash precedes and knows no other escape.
 std::string dsn_value(std::string_view value) {
     std::string text;
@@ -49,12 +52,31 @@ std::string set_vars(const OscPlan& plan) {
     // 1 s: a CREATE TRIGGER that waits longer queues every statement of the application behind it.
     std::string vars = "wait_timeout=600,lock_wait_timeout=1";
     if (plan.needs_traditional_explain) {
-        vars += ",explain_format=TRADITIONAL";
+        vars += std::string(",") + kTraditionalExplain;
     }
     return vars;
 }
 
 }  // namespace
+
+std::string set_vars_of_config(std::string_view text) {
+    std::string found;
+    for (const std::string& raw : split(text, '\n')) {
+        std::string line = raw;
+        for (const char* mark : {" #", "\t#"}) {
+            line = line.substr(0, line.find(mark));
+        }
+        line = trim(line);
+        if (line == "--") {
+            break;
+        }
+        const std::size_t equals = line.find('=');
+        if (equals != std::string::npos && trim(line.substr(0, equals)) == "set-vars") {
+            found = trim(line.substr(equals + 1));
+        }
+    }
+    return found;
+}
 
 std::string osc_dsn(const OscPlan& plan) {
     // DBD::mysql takes "localhost" as the socket file and ignores the port.
@@ -91,6 +113,12 @@ std::vector<std::string> osc_copy_argv(const OscPlan& plan) {
             argv.insert(argv.end(), {"--load-state", plan.square_load_file});
         }
     }
+    if (has_config && plan.needs_traditional_explain &&
+        plan.config_set_vars.find(kExplainFormat) == std::string::npos) {
+        // The command line's set-vars replaces the file's.
+        const std::string theirs = plan.config_set_vars.empty() ? "" : plan.config_set_vars + ",";
+        argv.insert(argv.end(), {"--set-vars", theirs + kTraditionalExplain});
+    }
     if (!has_config) {
         // What a config file of the operator replaces, as in the original.
         argv.insert(
@@ -105,7 +133,7 @@ std::vector<std::string> osc_copy_argv(const OscPlan& plan) {
 }
 
 std::vector<std::string> osc_environment(const std::string& home, const std::string& path) {
-    return {"PATH=" + path, "HOME=" + home, "LANG=C.UTF-8", "TZ=UTC"};
+    return {"PATH=" + path, "HOME=" + home, "TMPDIR=" + home, "LANG=C.UTF-8", "TZ=UTC"};
 }
 
 std::vector<std::string> plugin_environment(const OscPlan& plan) {

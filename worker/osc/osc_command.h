@@ -37,7 +37,12 @@ struct OscPlan {
     std::string square_load_file;
     // MySQL 9's default EXPLAIN format makes every pt-osc copy the table in one statement.
     bool needs_traditional_explain = false;
+    std::string config_set_vars;  // of options.config_path, which replaces ours; "" = none in it
 };
+
+// What the option file `text` says of set-vars, "" when nothing; the last word wins.
+// Source: the tool's OptionParser, _read_config_file.
+std::string set_vars_of_config(std::string_view text);
 
 std::vector<std::string> osc_dry_run_argv(const OscPlan& plan);
 std::vector<std::string> osc_copy_argv(const OscPlan& plan);

@@ -81,4 +81,17 @@ OscJudgement judge_square_copy(const ExitStatus& exit, const OscSummary& summary
     return judge_failure(exit, summary);
 }
 
+std::string doubt_of_estimate(std::int64_t tool_rows, std::int64_t server_rows) {
+    constexpr std::int64_t kFew = 1;
+    constexpr std::int64_t kMany = 10'000;
+    if (tool_rows > kFew || server_rows < kMany) {
+        return "";
+    }
+    return fmt::format(
+        "pt-online-schema-change sees approximately {} rows where the server's statistics see {}: "
+        "it may copy the table in one statement; ANALYZE TABLE, or explain_format=TRADITIONAL in "
+        "the set-vars of your config_path",
+        tool_rows, server_rows);
+}
+
 }  // namespace shift

@@ -30,4 +30,8 @@ OscJudgement judge_copy(const ExitStatus& exit, const OscSummary& summary);
 // Square's tool with --exit-at copy says at its end that the table was not altered, which is right.
 OscJudgement judge_square_copy(const ExitStatus& exit, const OscSummary& summary);
 
+// Why the tool will not chunk as it should, when it sees next to no rows where the server's
+// statistics see many; "" when both agree. Pure.
+std::string doubt_of_estimate(std::int64_t tool_rows, std::int64_t server_rows);
+
 }  // namespace shift

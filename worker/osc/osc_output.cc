@@ -42,6 +42,9 @@ bool contains(std::string_view text, std::string_view part) {
     return text.find(part) != std::string_view::npos;
 }
 
+// Three hundred years: what a broken line may say does not matter, as long as it can be counted.
+constexpr std::int64_t kRemainingMax = 10'000'000'000;
+
 // "DD+HH:MM:SS", "HH:MM:SS" or "MM:SS".
 std::int64_t parse_remaining(std::string_view text) {
     std::int64_t days = 0;
@@ -51,9 +54,10 @@ std::int64_t parse_remaining(std::string_view text) {
     }
     std::int64_t seconds = 0;
     for (const std::string& part : split(text, ':')) {
-        seconds = seconds * 60 + leading_number(part);
+        seconds = std::min(seconds, kRemainingMax) * 60 + leading_number(part);
     }
-    return days * 86'400 + seconds;
+    return std::min(std::min(days, kRemainingMax) * 86'400 + std::min(seconds, kRemainingMax),
+                    kRemainingMax);
 }
 
 // Copying `db`.`t`:  37% 00:12 remain. Names may hold anything, so it is read from the end.
@@ -241,9 +245,6 @@ OscLine parse_osc_line(std::string_view raw) {
 
 void OscSummary::add(const OscLine& line, std::string_view raw) {
     switch (line.kind) {
-        case OscLineKind::kApproxRows:
-            approx_rows = line.number;
-            return;
         case OscLineKind::kCopiedOk:
             copied_ok = true;
             return;
@@ -280,6 +281,7 @@ void OscSummary::add(const OscLine& line, std::string_view raw) {
         case OscLineKind::kProgress:
         case OscLineKind::kThrottled:
         case OscLineKind::kPaused:
+        case OscLineKind::kApproxRows:
         case OscLineKind::kWarning:
             return;
         case OscLineKind::kOther:

@@ -47,9 +47,8 @@ struct OscSummary {
     bool success = false;
     bool not_altered = false;
     bool created_triggers = false;
-    bool plugin_failed = false;  // before anything was changed
-    std::string interrupted;     // the signal's name without SIG
-    std::int64_t approx_rows = 0;
+    bool plugin_failed = false;           // before anything was changed
+    std::string interrupted;              // the signal's name without SIG
     std::vector<std::string> errors;      // at most a few, oldest first, without repeats
     std::vector<std::string> last_lines;  // the last few lines that said something else
 

@@ -11,6 +11,7 @@
 
 #include "common/ddl.h"
 #include "common/file.h"
+#include "common/text.h"
 #include "worker/alter_words.h"
 #include "worker/names.h"
 #include "worker/state.h"
@@ -128,6 +129,23 @@ Status put_plugin(Context& context, OscPlan& plan) {
     return write_file_atomic(plan.plugin_file, text, 0600);
 }
 
+// Of all the files that `paths` names, as the tool takes them.
+Result<std::string> config_set_vars(const std::string& paths) {
+    constexpr std::size_t kConfigBytesMax = std::size_t{1024} * 1024;
+    std::string found;
+    for (const std::string& path : split(paths, ',')) {
+        auto text = read_file(path, kConfigBytesMax);
+        if (!text.ok()) {
+            return Error{Errc::kInvalidArgument,
+                         "custom_options: config_path: " + text.error().message};
+        }
+        if (std::string said = set_vars_of_config(*text); !said.empty()) {
+            found = std::move(said);
+        }
+    }
+    return found;
+}
+
 }  // namespace
 
 Result<OscRun> run_dry_run(Context& context, const OscPlan& plan, const OscHooks& hooks) {
@@ -195,6 +213,9 @@ Result<OscPlan> make_osc_plan(Context& context) {
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
     ASSIGN_OR_RETURN(const auto format, look->query("SHOW VARIABLES LIKE 'explain_format'"));
     plan.needs_traditional_explain = !format.empty();
+    if (plan.needs_traditional_explain && !plan.options.config_path.empty()) {
+        ASSIGN_OR_RETURN(plan.config_set_vars, config_set_vars(plan.options.config_path));
+    }
     return plan;
 }
 

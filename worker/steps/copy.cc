@@ -107,6 +107,38 @@ Result<Verdict> verdict_of_failed_copy(const OscPlan& plan, const OscRun& run) {
     return Error{Errc::kInternal, "a failed copy was judged a success"};
 }
 
+// Where a row may be missing although all went well. `moved`: as another_life().
+Result<std::optional<Verdict>> compare_copied_rows(Context& context, const OscPlan& plan,
+                                                   const std::string& moved) {
+    const bool may_lose = may_lose_duplicates(plan.alter);
+    const bool is_proved = plan.flavour != OscFlavour::kSquare;
+    if (moved.empty() && !may_lose && is_proved) {
+        return std::optional<Verdict>();
+    }
+    context.reporter.phase("row count");
+    ASSIGN_OR_RETURN(const RowCounts counts,
+                     count_copy(context, plan.shadow,
+                                !moved.empty() ? moved
+                                : may_lose     ? "the ALTER may add a unique key"
+                                               : "the tool's word is no proof"));
+    if (counts.original == counts.shadow) {
+        return std::optional<Verdict>();
+    }
+    const std::string head =
+        fmt::format("the new table has {} rows, the original {}: ", counts.shadow, counts.original);
+    if (!moved.empty() || !may_lose) {
+        return std::optional(copy_error(
+            "rows_missing",
+            head + (moved.empty() ? "the copy is not whole" : moved) + "; resume copies anew"));
+    }
+    const auto which = duplicates_text(context);
+    return std::optional(copy_error(
+        "rows_missing",
+        fmt::format("{}rows with equal keys were lost{}; cancel, remove the duplicates and start "
+                    "anew",
+                    head, which.ok() && !which->empty() ? " (" + *which + ")" : "")));
+}
+
 // The tool says it is done: the server must show it too. With the plugin's facts, that the triggers
 // never went and no definition moved from the first row on; without, that they are there.
 Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan,
@@ -130,45 +162,7 @@ Result<std::optional<Verdict>> verify_copy(Context& context, const OscPlan& plan
                 copy_error("moved_during_copy", why + ": rows may differ; resume copies anew"));
         }
     }
-    const bool is_proved = plan.flavour != OscFlavour::kSquare;
-    if (is_proved && !may_lose_duplicates(plan.alter)) {
-        return std::optional<Verdict>();
-    }
-    context.reporter.phase("row count");
-    ASSIGN_OR_RETURN(Connection counter,
-                     context.database.connect("row count", Database::kCountTimeout));
-    RowCounts counts;
-    RETURN_IF_ERROR(while_keeping_lock(context, counter, [&]() -> Status {
-        ASSIGN_OR_RETURN(counts, count_rows(counter, context.db(), context.table, plan.shadow));
-        return Ok{};
-    }));
-    context.reporter.remark(fmt::format("rows in one snapshot: {} in {}, {} in {}", counts.original,
-                                        context.table, counts.shadow, plan.shadow));
-    if (counts.original != counts.shadow) {
-        const auto which = duplicates_text(context);
-        return std::optional(copy_error(
-            "rows_missing",
-            fmt::format("the new table has {} rows, the original {}: rows with equal keys were "
-                        "lost{}; cancel, remove the duplicates and start anew",
-                        counts.shadow, counts.original,
-                        which.ok() && !which->empty() ? " (" + *which + ")" : "")));
-    }
-    return std::optional<Verdict>();
-}
-
-// The server was restarted under the copy and may have lost chunks that it had committed, while the
-// tool went on behind them.
-Result<bool> may_have_lost_chunks(Context& context, const StateFile& state) {
-    ASSIGN_OR_RETURN(Connection * look, context.database.look());
-    ASSIGN_OR_RETURN(const ServerIdentity now, identify_server(*look));
-    ServerIdentity then;
-    then.id = state.server;
-    then.started_s = state.server_started;
-    if (is_same_run(then, now)) {
-        return false;
-    }
-    ASSIGN_OR_RETURN(const bool durable, is_durable(*look));
-    return !durable;
+    return compare_copied_rows(context, plan, another_life(state, now));
 }
 
 // "copied" is said under the lock only: had it been lost, someone else may have been at work.
@@ -182,6 +176,10 @@ Result<Verdict> finish_copy(Context& context, const OscPlan& plan, CopyWatch& wa
     }
     ASSIGN_OR_RETURN(auto wrong, verify_copy(context, plan, watch.state()));
     if (wrong) {
+        if (wrong->reason == "rows_missing" && !may_lose_duplicates(plan.alter)) {
+            watch.state().copy_id.clear();  // never gone on with
+            watch.save();
+        }
         return *wrong;
     }
     ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(context, plan.shadow));
@@ -189,6 +187,8 @@ Result<Verdict> finish_copy(Context& context, const OscPlan& plan, CopyWatch& wa
     state.step = "copied";
     state.orig_ddl_hash = facts.orig_ddl;
     state.new_ddl_hash = facts.new_ddl;
+    state.orig_life = facts.orig_life;
+    state.new_life = facts.new_life;
     watch.finish();
     watch.save();
     context.reporter.fact("copied", {{"db", context.db()}, {"table", plan.shadow}});
@@ -374,6 +374,11 @@ Result<Verdict> go_on(Context& context, OscPlan plan, const TableFacts& facts,
     file.server = context.database.server().id;
     file.server_started = context.database.server().started_s;
     file.row_enc = state.row_enc;
+    if (file.orig_life.empty() && file.new_life.empty()) {  // from a version that noted none
+        ASSIGN_OR_RETURN(const CopyFacts facts_now, look_at_copy(context, plan.shadow));
+        file.orig_life = facts_now.orig_life;
+        file.new_life = facts_now.new_life;
+    }
     file.runs = std::max(file.runs, state.runs + (plan.flavour == OscFlavour::kSquare ? 1 : 0));
     context.reporter.remark(fmt::format(
         "going on with the copy after {} rows in {} chunks (run {}){}", state.rows, state.chunks,

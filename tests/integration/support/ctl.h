@@ -16,5 +16,7 @@ ToolResult ctl(Scenario& s, const std::vector<std::string>& words,
 Json ctl_json(Scenario& s, const std::vector<std::string>& words, int code = 0);
 // The reason code of `why ID`, "none" when it cannot be had.
 std::string why_code(Scenario& s, MigrationId id);
+// "" or what docs/status.schema.json has against what `--json status` printed.
+std::string against_status_schema(const std::string& json);
 
 }  // namespace shift::testing

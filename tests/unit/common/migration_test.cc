@@ -164,13 +164,13 @@ TEST(CustomOptions, HaveDefaultsForMissingNullAndEmpty) {
 TEST(CustomOptions, MayBeNumbersOrStrings) {
     const auto options = parse_custom_options(
         R"({"max_threads_running":150,"max_replication_lag":"5","config_path":"/etc/osc.conf",
-            "recursion_method":"none","engine":"lhm","later":[1]})");
+            "recursion_method":"none","engine":"pt-osc","later":[1]})");
     ASSERT_TRUE(options.ok());
     EXPECT_EQ(options->max_threads_running, 150);
     EXPECT_EQ(options->max_replication_lag, 5);
     EXPECT_EQ(options->config_path, "/etc/osc.conf");
     EXPECT_EQ(options->recursion_method, "none");
-    EXPECT_EQ(options->engine, "lhm");
+    EXPECT_EQ(options->engine, "pt-osc");
 }
 
 TEST(CustomOptions, RefuseWhatIsNoPositiveNumber) {
@@ -185,6 +185,21 @@ TEST(CustomOptions, RefuseWhatIsNoPositiveNumber) {
     EXPECT_FALSE(parse_custom_options("[1]").ok());
     EXPECT_FALSE(parse_custom_options("{").ok());
     EXPECT_FALSE(parse_custom_options(R"({"config_path":{}})").ok());
+}
+
+TEST(CustomOptions, RefuseAnEngineThatIsNotThere) {
+    for (const char* name : {"lhm", "gh-ost", "direct", "PT-OSC"}) {
+        const auto options = parse_custom_options(std::string(R"({"engine":")") + name + "\"}");
+        ASSERT_FALSE(options.ok()) << name;
+        EXPECT_EQ(options.error().code, Errc::kInvalidArgument);
+        EXPECT_TRUE(options.error().message.starts_with(std::string("custom option engine: '") +
+                                                        name + "' is no engine"))
+            << options.error().message;
+    }
+    const auto direct = parse_custom_options(R"({"engine":"direct"})");
+    EXPECT_NE(direct.error().message.find("approve the migration as short"), std::string::npos);
+    EXPECT_TRUE(parse_custom_options(R"({"engine":""})").ok());
+    EXPECT_TRUE(parse_custom_options(R"({"engine":null})").ok());
 }
 
 TEST(CustomOptions, SurviveJson) {

@@ -20,6 +20,8 @@ StateFile example() {
     state.saved_at = "2026-11-23T18:10:52.123Z";
     state.triggers = {"pt_osc_shop_t_del", "pt_osc_shop_t_upd"};
     state.orig_ddl_hash = "cbf29ce484222325";
+    state.orig_life = "id.18";
+    state.new_life = "made.1795679654";
     state.server = "8f1-uuid";
     return state;
 }
@@ -38,6 +40,8 @@ void expect_same(const StateFile& a, const StateFile& b) {
     EXPECT_EQ(a.saved_at, b.saved_at);
     EXPECT_EQ(a.triggers, b.triggers);
     EXPECT_EQ(a.orig_ddl_hash, b.orig_ddl_hash);
+    EXPECT_EQ(a.orig_life, b.orig_life);
+    EXPECT_EQ(a.new_life, b.new_life);
     EXPECT_EQ(a.new_ddl_hash, b.new_ddl_hash);
     EXPECT_EQ(a.alter_hash, b.alter_hash);
     EXPECT_EQ(a.server, b.server);

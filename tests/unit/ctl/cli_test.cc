@@ -202,7 +202,9 @@ TEST_F(Cli, StatusOfOneMigration) {
     EXPECT_EQ(known.code, 0);
     EXPECT_TRUE(has(known.out, "migration:       7\n"));
     const Outcome json = run({"status", "7", "--json", "--socket", socket_});
-    EXPECT_EQ(json.out, "{\"format\":1,\"migration\":{\"id\":7,\"state\":\"running\"}}\n");
+    EXPECT_EQ(json.out,
+              "{\"drain\":{\"active\":false,\"by\":\"command\",\"owed\":0},\"format\":1,"
+              "\"migration\":{\"id\":7,\"state\":\"running\"},\"state\":\"running\"}\n");
     const Outcome unknown = run({"status", "8", "--socket", socket_});
     EXPECT_EQ(unknown.code, kExitFailed);
     EXPECT_TRUE(has(unknown.err, "show 8"));

@@ -127,6 +127,16 @@ TEST(RenderStatus, DoesNotCallAnApiAwayThatWasNotAskedYet) {
               std::string::npos);
 }
 
+TEST(RenderStatus, ShowsTheLastErrorWhereNothingElseSaysIt) {
+    Json m = copying();
+    m["last_error"] = "Deadlock found";
+    const auto text = [&m] { return render_status(status_with(Json::array({m})), view_at(kNow)); };
+    EXPECT_NE(text().find("      last error: Deadlock found\n"), std::string::npos) << text();
+    EXPECT_NE(render_migration(m, view_at(kNow)).find("Deadlock found"), std::string::npos);
+    m["reason"] = "Deadlock found";
+    EXPECT_EQ(text().find("last error"), std::string::npos) << "the reason says it";
+}
+
 TEST(RenderStatus, PutsThrottleErrorAndOwedCallsBelow) {
     Json m = copying();
     m["throttle"] = "replica lag is 7 s on db2";

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "tests/unit/supervisor/world.h"
 
 namespace shift {
@@ -69,6 +71,31 @@ TEST_F(Commands, WhyKnowsWhatTheLastAttemptRestedOn) {
     restart();
     run(0.2);
     EXPECT_EQ(code(1), "blocked-by-lock");
+}
+
+TEST_F(Commands, TheLastErrorStaysUntilAnAttemptSucceeds) {
+    api.add(1, 3);
+    run();
+    EXPECT_TRUE(status_of(1)["last_error"].is_null());
+    FakeWorkers::say(
+        worker(1), event::kOutcome,
+        {{"outcome", "retry"}, {"reason", "lost_connection"}, {"message", "gone away"}});
+    worker(1).life = Workers::Life::kDead;
+    run(30);  // it is at work again
+    EXPECT_EQ(code(1), "running");
+    EXPECT_EQ(status_of(1)["last_error"], "gone away");
+    restart();
+    run(1);
+    EXPECT_EQ(status_of(1)["last_error"], "gone away") << "it is in the journal";
+    FakeWorkers::end(worker(1), "stopped");
+    run(30);
+    EXPECT_EQ(status_of(1)["last_error"], "gone away") << "a stop is neither";
+    worker(1).life = Workers::Life::kDead;
+    run(30);
+    EXPECT_EQ(status_of(1)["last_error"], "the worker died without an outcome");
+    FakeWorkers::end(worker(1), "copied");
+    run();
+    EXPECT_TRUE(status_of(1)["last_error"].is_null());
 }
 
 TEST_F(Commands, WhySeesWhatIsSomebodyElses) {
@@ -273,6 +300,40 @@ TEST_F(Commands, MetricsCountWhatHappened) {
     const std::size_t throttled =
         text.find("shift_throttle_seconds_total{reason=\"replica-lag\"} 7");
     EXPECT_NE(throttled, std::string::npos) << text;
+}
+
+// Every original runner polls at the same seconds.
+TEST_F(World, PollsAtOnceAndThenAtIntervalsOfItsOwn) {
+    config.poll_interval_min = Millis(10'000);
+    config.poll_interval_max = Millis(20'000);
+    const auto polls = [this](int seconds) {
+        std::vector<int> at;
+        std::size_t seen = api.count("GET migrations/staged");
+        for (int i = 0; i < seconds * 10; ++i) {
+            run(0.1);
+            if (api.count("GET migrations/staged") > seen) {
+                seen = api.count("GET migrations/staged");
+                at.push_back(i);
+            }
+        }
+        return at;
+    };
+    std::set<std::vector<int>> courses;
+    for (int daemon = 0; daemon < 3; ++daemon) {
+        restart();
+        const std::vector<int> at = polls(300);
+        ASSERT_GE(at.size(), 14U);
+        EXPECT_EQ(at[0], 0) << "the first at once";
+        std::set<int> gaps;
+        for (std::size_t i = 1; i < at.size(); ++i) {
+            gaps.insert(at[i] - at[i - 1]);
+            EXPECT_GE(at[i] - at[i - 1], 99);
+            EXPECT_LE(at[i] - at[i - 1], 202);
+        }
+        EXPECT_GT(gaps.size(), 5U) << "no two alike but by chance";
+        courses.insert(at);
+    }
+    EXPECT_EQ(courses.size(), 3U) << "nor two daemons";
 }
 
 }  // namespace

@@ -124,6 +124,7 @@ void expect_same(Journal& memory, Journal& real) {
     EXPECT_EQ(texts_of(a->attempts), texts_of(b->attempts));
     EXPECT_EQ(texts_of(a->calls), texts_of(b->calls));
     EXPECT_EQ(a->settings, b->settings);
+    EXPECT_EQ(a->last_errors, b->last_errors);
     EXPECT_EQ(a->last_attempt, b->last_attempt);
     for (MigrationId id = 1; id <= 12; ++id) {
         const auto in_memory = memory.find(id);

@@ -272,9 +272,14 @@ TEST_F(SqliteJournalTest, OnlyWhatIsOverAndOldMayGo) {
     put(6, ClaimState::kWaiting, 8, 500);
     put(7, ClaimState::kHandedOn, 10, 500);
     put(8, ClaimState::kHandedOn, 9, 500);
+    put(9, ClaimState::kHandedOn, 8, 500);
     AttemptRecord attempt;  // lives: whatever the row says
     attempt.id = 1;
     attempt.migration = 7;
+    ASSERT_TRUE(journal->put(attempt).ok());
+    attempt.id = 2;  // the newest: its number must not be given out again
+    attempt.migration = 9;
+    attempt.ended = true;
     ASSERT_TRUE(journal->put(attempt).ok());
     OwedCall call;
     call.migration = 8;

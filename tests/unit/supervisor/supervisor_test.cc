@@ -460,6 +460,29 @@ TEST_F(World, BadCustomOptionsFailThePrepareWithTheReason) {
               std::string::npos);
 }
 
+// Changed while it was paused, say: what was copied is kept for a resume or a cancel.
+TEST_F(World, BadCustomOptionsAtARunAreAnErrorOneCanResumeFrom) {
+    api.add(1, 3)["custom_options"] = R"({"max_threads_running":"many"})";
+    run();
+    EXPECT_EQ(api_status(1), 13);
+    EXPECT_NE(api.at(1)["error_message"].get<std::string>().find("max_threads_running"),
+              std::string::npos);
+    EXPECT_TRUE(workers.all.empty());
+}
+
+// An approved long ALTER never runs directly by an option that nobody looked at.
+TEST_F(World, AnEngineThatIsNotThereFailsThePrepareWithItsName) {
+    api.add(1, 0)["custom_options"] = R"({"engine":"lhm"})";
+    api.add(2, 0)["custom_options"] = R"({"engine":"direct"})";
+    run();
+    for (const auto& [id, name] : {std::pair(1, "'lhm'"), std::pair(2, "'direct'")}) {
+        EXPECT_EQ(api_status(id), 10);
+        const auto message = api.at(id)["error_message"].get<std::string>();
+        EXPECT_NE(message.find(name), std::string::npos) << message;
+    }
+    EXPECT_TRUE(workers.all.empty());
+}
+
 TEST_F(World, TheStopLadderEndsInKill) {
     api.add(1, 3);
     run();

@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "common/file.h"
+
 namespace shift {
 namespace {
 
@@ -144,6 +146,26 @@ TEST(WhyTable, TheAdviceNamesTheMigration) {
     EXPECT_EQ(json["code"], "needs-decision");
     EXPECT_EQ(json["advice"],
               "look into the table it writes to, then final-insert 43 --done or --run-again");
+}
+
+// docs/status.schema.json lists what `status` may say.
+TEST(StatusSchema, NamesEveryStateAndEveryCode) {
+    const auto text =
+        read_file(std::string(SHIFT_SOURCE_ROOT) + "/docs/status.schema.json", 1 << 20);
+    ASSERT_TRUE(text.ok());
+    const auto schema = parse_json(*text);
+    ASSERT_TRUE(schema.ok());
+    const Json& definitions = (*schema)["definitions"];
+    Json states = Json::array();
+    for (int i = 0; i <= static_cast<int>(ClaimState::kLetGo); ++i) {
+        states.push_back(claim_state_name(static_cast<ClaimState>(i)));
+    }
+    EXPECT_EQ(definitions["migration"]["properties"]["state"]["enum"], states);
+    Json codes = Json::array();
+    for (const WhyEntry& entry : why_table()) {
+        codes.push_back(entry.name);
+    }
+    EXPECT_EQ(definitions["code"]["enum"], codes);
 }
 
 }  // namespace

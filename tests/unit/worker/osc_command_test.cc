@@ -92,6 +92,29 @@ TEST(OscCommand, ExplainFormatOnlyWhereTheServerHasIt) {
               "wait_timeout=600,lock_wait_timeout=1,explain_format=TRADITIONAL");
 }
 
+// Without it MySQL 9 copies the whole table in one statement, whoever wrote the limits.
+TEST(OscCommand, ExplainFormatIsAddedToWhatTheOperatorsConfigSets) {
+    OscPlan given = plan();
+    given.options.config_path = "/etc/pt.conf";
+    given.config_set_vars = "lock_wait_timeout=5";
+    EXPECT_FALSE(has(osc_copy_argv(given), "--set-vars"));
+    given.needs_traditional_explain = true;
+    EXPECT_EQ(after(osc_copy_argv(given), "--set-vars"),
+              "lock_wait_timeout=5,explain_format=TRADITIONAL");
+    given.config_set_vars = "explain_format=TRADITIONAL,wait_timeout=9";
+    EXPECT_FALSE(has(osc_copy_argv(given), "--set-vars"));
+    given.config_set_vars = "";
+    EXPECT_EQ(after(osc_copy_argv(given), "--set-vars"), "explain_format=TRADITIONAL");
+}
+
+TEST(OscCommand, SetVarsAreReadAsTheToolReadsThem) {
+    EXPECT_EQ(set_vars_of_config("max-lag=5\n"), "");
+    EXPECT_EQ(set_vars_of_config("set-vars=a=1\n# set-vars=b=2\n;set-vars=c=3\n"), "a=1");
+    EXPECT_EQ(set_vars_of_config("  set-vars = a=1,b='x' # why\nmax-lag=5"), "a=1,b='x'");
+    EXPECT_EQ(set_vars_of_config("set-vars=a=1\nset-vars=b=2\n--\nset-vars=c=3\n"), "b=2");
+    EXPECT_EQ(set_vars_of_config("#set-vars=a=1"), "");
+}
+
 // DBD::mysql would take the socket file and ignore the port.
 TEST(OscCommand, LocalhostIsAnAddress) {
     OscPlan given = plan();
