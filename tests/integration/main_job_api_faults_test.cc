@@ -78,6 +78,9 @@ std::vector<NamedFault> all_faults() {
         {"DoneThenReset", {.wrong = Wrong::kResetAfter}},
         {"DoneThenNeverAnswered", {.wrong = Wrong::kHangAfter}},
         {"DoneThenCutOff", {.wrong = Wrong::kCutAfter}},
+        // The time an answer may take is 3 s here.
+        {"DoneThenLate", {.wrong = Wrong::kLateAfter, .delay = milliseconds{1500}}},
+        {"DoneThenTooSlow", {.wrong = Wrong::kDripAfter, .delay = milliseconds{50}}},
         {"DoneThen500", {.wrong = Wrong::kAnswerAfter, .status = 500, .body = "<html>"}},
         {"DoneThen502Empty", {.wrong = Wrong::kAnswerAfter, .status = 502}},
     };
