@@ -189,7 +189,11 @@ std::string Scenario::file(MigrationId id, int file_type) {
 
 void Scenario::await(const std::string& what, const std::function<bool()>& done,
                      milliseconds deadline) {
-    if (!poll_until(done, deadline)) {
+    const auto look = [&] {
+        watch_();
+        return done();
+    };
+    if (!poll_until(look, deadline)) {
         throw std::runtime_error("not in time: " + what);
     }
 }
@@ -198,6 +202,7 @@ void Scenario::await_status(MigrationId id, int wanted, milliseconds deadline) {
     int seen = -1;
     const bool over = poll_until(
         [&] {
+            watch_();
             seen = status(id);
             const bool final = seen == 8 || seen == 10 || seen == 13;
             return seen == wanted || (final && seen != wanted);

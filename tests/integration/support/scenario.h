@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/integration/support/fake_api.h"
@@ -77,6 +78,9 @@ class Scenario {
     void cancel(MigrationId id);
     std::string file(MigrationId id, int file_type);
 
+    // Called at every look of the waits below.
+    void set_watch(std::function<void()> watch) { watch_ = std::move(watch); }
+
     // Polls; throws with the logs when `done` is not true in time.
     void await(const std::string& what, const std::function<bool()>& done,
                milliseconds deadline = kDeadline);
@@ -110,6 +114,7 @@ class Scenario {
     std::unique_ptr<FakeApi> api_;
     std::unique_ptr<SupervisorProcess> supervisor_;
     std::map<MigrationId, Change> changes_;
+    std::function<void()> watch_ = [] {};
 };
 
 // While closed, no copy gets past its next chunk: a migration stays in the middle of its copy for
