@@ -125,8 +125,8 @@ Status Database::keep_alive() {
 
 Status Database::kill_thread(std::uint64_t thread_id, bool session) {
     ASSIGN_OR_RETURN(Connection * looking, look());
-    Status status =
-        looking->execute(fmt::format("KILL {} {}", session ? "CONNECTION" : "QUERY", thread_id));
+    Status status = looking->execute(session ? fmt::format("KILL CONNECTION {}", thread_id)
+                                             : fmt::format("KILL QUERY {}", thread_id));
     constexpr int kNoSuchThread = 1094;
     if (!status.ok() && status.error().native == kNoSuchThread) {
         return Ok{};

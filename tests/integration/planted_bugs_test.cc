@@ -62,7 +62,9 @@ TEST_P(Planted, IsSeen) {
                                    {.points = plant.points,
                                     .plant = plant.name,
                                     .users_tables = plant.users_tables,
-                                    .before = plant.before},
+                                    .before = plant.before,
+                                    // Of what is there for good nobody thinks that it may go.
+                                    .patience = seconds{2}},
                                    1);
         const std::string wanted = std::string(plant.seen_as) + ":";
         EXPECT_TRUE(

@@ -31,6 +31,16 @@ Change long_alter() {
             .final_insert = "INSERT INTO versions (v) VALUES (1)"};
 }
 
+// A direct statement of some seconds: every row takes the server tens of milliseconds.
+constexpr int kSlowRows = 150;
+Change slow_alter() {
+    return {.ddl =
+                "ALTER TABLE t ADD COLUMN slow CHAR(128) AS (SHA2(REPEAT(name, 1000000), 512)) "
+                "STORED",
+            .runtype = 2,
+            .final_insert = "INSERT INTO versions (v) VALUES (1)"};
+}
+
 // One run of a route.
 class Drive {
   public:
@@ -41,6 +51,7 @@ class Drive {
           writers_(s_.server(), "app", "t", 1, seed),
           invariants_(s_) {
         writers_.set_rest(kWritersRest);
+        invariants_.set_patience(deaths.patience);
         if (deaths.own_server) {
             writers_.tolerate_lost_connections();
         }
@@ -61,7 +72,7 @@ class Drive {
         if (deaths_.before) {
             deaths_.before(s_);
         }
-        if (has_middle()) {
+        if (has_middle() && !is_direct()) {
             spit(s_.dir() / "gate", "");
         }
         if (!route_.drops_table) {
@@ -122,6 +133,12 @@ class Drive {
         return options;
     }
     std::string crash_dir() { return s_.dir() / "crash"; }
+    bool is_cancelled_on_the_way() const {
+        return route_.middle == Route::Middle::kCancel ||
+               route_.middle == Route::Middle::kCancelStatement ||
+               route_.middle == Route::Middle::kCancelOrphanedStatement;
+    }
+    bool is_direct() const { return route_.change.runtype == 2; }
     bool has_middle() const { return route_.middle != Route::Middle::kNothing; }
 
     void arm() {
@@ -224,8 +241,16 @@ class Drive {
         }
     }
 
+    // The slow direct statement runs, or is over because something died behind it.
+    bool is_statement_sent() {
+        return s_.db().integer(
+                   "SELECT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = 'app' "
+                   "AND INFO LIKE 'ALTER TABLE%')") == 1 ||
+               slurp(crash_dir() + "/hits").find(" 3 sql-done/ALTER TABLE\n") != std::string::npos;
+    }
+
     void middle() {
-        if (!is_copying()) {
+        if (is_direct() ? !is_statement_sent() : !is_copying()) {
             return;
         }
         switch (route_.middle) {
@@ -235,7 +260,13 @@ class Drive {
                 arrive(11);
                 s_.pause(id_);
                 break;
+            case Route::Middle::kCancelOrphanedStatement:
+                for (const pid_t pid : s_.supervisor().workers()) {
+                    (void)::kill(pid, SIGKILL);
+                }
+                [[fallthrough]];
             case Route::Middle::kCancel:
+            case Route::Middle::kCancelStatement:
                 arrive(9);
                 s_.cancel(id_);
                 break;
@@ -295,8 +326,9 @@ class Drive {
         const int status = s_.status(id_);
         const bool is_cancelled = status == 9 && !s_.model().staged(id_);
         bool there = status == 10 || status == (route_.insert_fails ? 10 : 8);
-        if (route_.middle == Route::Middle::kCancel) {
-            there = is_cancelled || status == 10;
+        if (is_cancelled_on_the_way()) {
+            // What was cancelled when its statement had happened already is completed.
+            there = is_cancelled || status == 10 || (is_direct() && middle_done_ && status == 8);
         }
         return there && s_.text(id_, "run_host").empty() && s_.supervisor().running() && is_idle();
     }
@@ -374,6 +406,14 @@ std::vector<Route> routes() {
          .change = long_alter(),
          .rows = 60,
          .middle = Route::Middle::kEngineAlone},
+        {.name = "CancelStatement",
+         .change = slow_alter(),
+         .rows = kSlowRows,
+         .middle = Route::Middle::kCancelStatement},
+        {.name = "CancelOrphanedStatement",
+         .change = slow_alter(),
+         .rows = kSlowRows,
+         .middle = Route::Middle::kCancelOrphanedStatement},
         {.name = "Error",
          .change = long_alter(),
          .rows = 60,

@@ -20,8 +20,10 @@ struct Route {
         kPause,
         kCancel,
         kDrain,
-        kEngineAlone,  // its worker dies while it cannot even die of that
-        kEngineFails   // until the tries are used up and the API shows an error
+        kEngineAlone,              // its worker dies while it cannot even die of that
+        kCancelStatement,          // cancelled while the direct statement runs
+        kCancelOrphanedStatement,  // the same, and the statement's worker has just died
+        kEngineFails               // until the tries are used up and the API shows an error
     };
     const char* name = "";
     Change change;
@@ -58,6 +60,7 @@ struct Deaths {
     std::vector<std::string> users_tables = {};  // made before, to be there at the end
     std::function<void(Scenario&)> before = {};  // before the migration is filed
     milliseconds deadline = seconds{90};         // stretched
+    milliseconds patience = seconds{10};         // Invariants::set_patience()
 };
 
 // A crash point that was passed.
