@@ -18,15 +18,6 @@ namespace {
 
 using ::testing::IsEmpty;
 
-Route route(const std::string& name) {
-    for (const Route& one : routes()) {
-        if (name == one.name) {
-            return one;
-        }
-    }
-    throw std::runtime_error("no route " + name);
-}
-
 std::string name_of(std::string text) {
     std::replace_if(
         text.begin(), text.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
@@ -94,7 +85,7 @@ TEST_P(ServerDies, AndTheMigrationEndsWell) {
         for (int tries = 0; tries < 5 && !is_dead; ++tries, longest = longest / 2 + 1) {
             is_missed = false;
             const RouteEnd end =
-                drive(route(death.route), {.own_server = true, .meddle = meddle}, seed);
+                drive(route_of(death.route), {.own_server = true, .meddle = meddle}, seed);
             EXPECT_THAT(end.violations, IsEmpty());
         }
         EXPECT_TRUE(is_dead) << "the moment never came";
@@ -139,7 +130,7 @@ TEST_P(ConnectionIsCut, AndWhatHappenedIsFoundByLooking) {
     const std::uint64_t seed = base_seed();
     SCOPED_TRACE("SHIFT_SEED=" + std::to_string(seed));
     const RouteEnd end = drive(
-        route(cut.route),
+        route_of(cut.route),
         {.settings = {{"port_override", std::to_string(proxy.port())}}, .meddle = meddle}, seed);
     EXPECT_EQ(proxy.cuts(), 1) << "the statement never came";
     EXPECT_THAT(end.violations, IsEmpty());
@@ -180,7 +171,7 @@ TEST(Swap, WhoseAnswerIsLostIsSentOnce) {
             "'RENAME TABLE `app`.`t` TO%'");
     };
     const RouteEnd end =
-        drive(route("LongAlter"),
+        drive(route_of("LongAlter"),
               {.settings = {{"port_override", std::to_string(proxy.port())}}, .meddle = meddle},
               base_seed());
     shared_server().connect().execute("SET GLOBAL general_log = 0");
@@ -209,7 +200,7 @@ TEST(Network, ThatIsAwayForAWhileInEachStepHoldsItUpAndNoMore) {
         proxy.up();
     };
     const RouteEnd end =
-        drive(route("LongAlter"),
+        drive(route_of("LongAlter"),
               {.settings = {{"port_override", std::to_string(proxy.port())}}, .meddle = meddle},
               base_seed());
     EXPECT_THAT(end.violations, IsEmpty());

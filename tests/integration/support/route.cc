@@ -26,21 +26,6 @@ constexpr milliseconds kWritersRest{10};
 // A worker that dies again and again must not use up the tries of its step.
 constexpr const char* kManyTries = "50";
 
-Change long_alter() {
-    return {.ddl = "ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 7",
-            .final_insert = "INSERT INTO versions (v) VALUES (1)"};
-}
-
-// A direct statement of some seconds: every row takes the server tens of milliseconds.
-constexpr int kSlowRows = 150;
-Change slow_alter() {
-    return {.ddl =
-                "ALTER TABLE t ADD COLUMN slow CHAR(128) AS (SHA2(REPEAT(name, 1000000), 512)) "
-                "STORED",
-            .runtype = 2,
-            .final_insert = "INSERT INTO versions (v) VALUES (1)"};
-}
-
 // One run of a route.
 class Drive {
   public:
@@ -109,6 +94,7 @@ class Drive {
                                                      .changed = s_.status(id_) != 9,
                                                      .kept = kept,
                                                      .with_content = !route_.drops_table});
+            look_at_column(end);
         }
         for (const std::string& error : writers_.errors()) {
             end.violations.push_back("content: the application saw " + error);
@@ -197,6 +183,20 @@ class Drive {
             open_gate();
             arrive(3);
             s_.resume(id_);
+        }
+    }
+
+    void look_at_column(RouteEnd& end) {
+        if (route_.adds_column.empty()) {
+            return;
+        }
+        const std::vector<std::string> columns = s_.db().columns("app", "t");
+        const bool is_there =
+            std::find(columns.begin(), columns.end(), route_.adds_column) != columns.end();
+        if (is_there == (s_.status(id_) == 9)) {
+            end.violations.push_back("content: column " + route_.adds_column +
+                                     (is_there ? " of a cancelled migration is there"
+                                               : " of a completed migration is missing"));
         }
     }
 
@@ -363,87 +363,6 @@ class Drive {
 };
 
 }  // namespace
-
-std::vector<Route> routes() {
-    const std::string insert = "INSERT INTO versions (v) VALUES (1)";
-    return {
-        {.name = "ShortDrop",
-         .change = {.ddl = "DROP TABLE t", .action = 1, .runtype = 2, .final_insert = insert},
-         .rows = 20,
-         .drops_table = true},
-        {.name = "NoTrash",
-         .change = {.ddl = "DROP TABLE t", .action = 1, .runtype = 2, .final_insert = insert},
-         .rows = 20,
-         .drops_table = true,
-         .settings = {{"enable_trash", "false"}}},
-        {.name = "Create",
-         .change = {.ddl = "CREATE TABLE made (id INT PRIMARY KEY)",
-                    .table = "made",
-                    .action = 0,
-                    .runtype = 2,
-                    .final_insert = insert},
-         .rows = 20,
-         .makes_table = "made"},
-        {.name = "ShortAlter",
-         .change = {.ddl = "ALTER TABLE t ADD INDEX (amount)",
-                    .runtype = 2,
-                    .final_insert = insert},
-         .rows = 60},
-        {.name = "FailedInsert",
-         .change = {.ddl = "ALTER TABLE t ADD INDEX (amount)",
-                    .runtype = 2,
-                    .final_insert = insert},
-         .rows = 60,
-         .insert_fails = true},
-        {.name = "LongAlter", .change = long_alter(), .rows = 60},
-        {.name = "Cancel", .change = long_alter(), .rows = 60, .middle = Route::Middle::kCancel},
-        {.name = "PauseAndResume",
-         .change = long_alter(),
-         .rows = 60,
-         .middle = Route::Middle::kPause},
-        {.name = "Drain", .change = long_alter(), .rows = 60, .middle = Route::Middle::kDrain},
-        {.name = "EngineAlone",
-         .change = long_alter(),
-         .rows = 60,
-         .middle = Route::Middle::kEngineAlone},
-        {.name = "CancelStatement",
-         .change = slow_alter(),
-         .rows = kSlowRows,
-         .middle = Route::Middle::kCancelStatement},
-        {.name = "CancelOrphanedStatement",
-         .change = slow_alter(),
-         .rows = kSlowRows,
-         .middle = Route::Middle::kCancelOrphanedStatement},
-        {.name = "Error",
-         .change = long_alter(),
-         .rows = 60,
-         .middle = Route::Middle::kEngineFails},
-    };
-}
-
-std::vector<Route> flavour_routes() {
-    static const std::map<std::string, std::vector<const char*>> kNames = {
-        {"LongAlter", {"SquareLongAlter", "BasicLongAlter"}},
-        {"Cancel", {"SquareCancel", "BasicCancel"}},
-        {"PauseAndResume", {"SquarePauseAndResume", "BasicPauseAndResume"}},
-        {"EngineAlone", {"SquareEngineAlone", "BasicEngineAlone"}}};
-    std::vector<Route> all;
-    for (const Route& route : routes()) {
-        const auto names = kNames.find(route.name);
-        if (names == kNames.end()) {
-            continue;
-        }
-        Route square = route;
-        square.name = names->second[0];
-        square.flavour = OscFlavour::kSquare;
-        all.push_back(square);
-        Route basic = route;
-        basic.name = names->second[1];
-        basic.flavour = OscFlavour::kBasic;
-        all.push_back(basic);
-    }
-    return all;
-}
 
 RouteEnd drive(const Route& route, const Deaths& deaths, std::uint64_t seed) {
     return Drive(route, deaths, seed).run();

@@ -28,6 +28,7 @@ struct Route {
     const char* name = "";
     Change change;
     int rows = 0;
+    std::string adds_column = {};      // to be there if and only if it was not cancelled
     Middle middle = Middle::kNothing;  // what happens in the middle of the copy
     bool drops_table = false;
     std::string makes_table = {};
@@ -39,6 +40,11 @@ struct Route {
 };
 // With the stock tool and direct statements, cheap ones first.
 std::vector<Route> routes();
+// One of them. Throws.
+Route route_of(const std::string& name);
+// Adds the column `slow` to table t by a direct statement that takes the server about
+// `repeats` * 30 ns for every row.
+std::string slow_alter(int repeats);
 // Copies with the other flavours of the tool.
 std::vector<Route> flavour_routes();
 inline void PrintTo(const Route& route, std::ostream* out) {
