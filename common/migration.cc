@@ -86,16 +86,17 @@ class FieldReader {
         if (value == nullptr) {
             return {};
         }
-        auto text = get_string(object_, key);
-        if (!text) {
+        // Not get_string(): a number in place of a name would pass for a name.
+        if (!value->is_string()) {
             complain_unless_lenient(key, "not a text", false);
             return {};
         }
-        if (text->find('\0') != std::string::npos) {
+        std::string text = value->get<std::string>();
+        if (text.find('\0') != std::string::npos) {
             complain_unless_lenient(key, "holds a NUL character", false);
             return {};
         }
-        return *std::move(text);
+        return text;
     }
 
     bool boolean(const char* key) {

@@ -79,13 +79,19 @@ Status Claimer::take_over(const Migration& listed) {
                      fmt::format("migration {} is in status {} ({}): nothing to take over",
                                  listed.id, listed.status, api_status_name(listed.status))};
     }
+    Migration seen = listed;
+    apply_overrides(registry_.config(), seen);
+    if (seen.host.empty() || seen.port == 0) {
+        return Error{
+            Errc::kInvalidArgument,
+            fmt::format("migration {}: its database server is not given (host, port)", seen.id)};
+    }
     Entry& entry = registry_.obtain(listed.id);
     if (is_open(entry.record.state) || entry.attempt || entry.claim_call_in_flight) {
         return Error{Errc::kConflict, fmt::format("migration {} is in work here: {}", listed.id,
                                                   claim_state_name(entry.record.state))};
     }
-    begin_record(entry, listed, *step);
-    apply_overrides(registry_.config(), entry.record.seen);
+    begin_record(entry, seen, *step);
     entry.pin_written = false;
     registry_.set_state(entry, ClaimState::kTakingOver,
                         listed.run_host.empty() ? "taken over, it was nobody's"

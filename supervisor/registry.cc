@@ -191,7 +191,9 @@ void Registry::write_changes() {
             entry->changed = false;
         }
         if (entry->attempt && entry->attempt_changed) {
-            check(journal_->put(*entry->attempt));
+            if (!entry->attempt->ended || !planted_bug("lose-end")) {
+                check(journal_->put(*entry->attempt));
+            }
             entry->attempt_changed = false;
             if (entry->attempt->ended) {
                 entry->attempt.reset();

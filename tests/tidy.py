@@ -104,7 +104,13 @@ RULES = {
     "include-style": 'own headers by path from the root in "", foreign ones in <>',
     "using-namespace": "no `using namespace` in headers",
     "nolint": "an excuse for a linter needs a reason",
+    "missing-test": "every test that docs/compat.md names exists",
 }
+
+
+TEST_CASE = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+)\s*,\s*(\w+)\s*\)")
+# A row's last cell: `Suite.Case`, `Suite.*` or `Suite`.
+NAMED_TEST = re.compile(r"`([A-Z]\w+)(?:\.(\w+|\*))?`")
 
 
 class Finding:
@@ -169,6 +175,8 @@ class Tree:
         self.files = files
         self.findings = []
         self.included = set()
+        self.tests = set()  # "Suite.Case", "Suite.*", "Suite"
+        self.named_tests = []
 
     def report(self, path, line, rule, text, lines=None):
         if lines is not None:
@@ -195,10 +203,24 @@ class Tree:
                 continue  # deleted, not yet committed
             lines = text.split("\n")
             self.check_text(path, text, lines)
+            self.note_tests(path, text, lines)
             if path.endswith(SOURCE_SUFFIXES):
                 self.check_source(path, text, lines)
         self.check_dead_files()
+        for path, line, name in self.named_tests:
+            if name not in self.tests:
+                self.report(path, line, "missing-test", name)
         return self.findings
+
+    def note_tests(self, path, text, lines):
+        for suite, case in TEST_CASE.findall(text) if path.endswith("_test.cc") else []:
+            self.tests.update((suite, f"{suite}.*", f"{suite}.{case}"))
+        if path == "docs/compat.md":
+            for number, line in enumerate(lines, 1):
+                cells = line.split("|")
+                if len(cells) > 2:
+                    self.named_tests += [(path, number, f"{suite}.{case}" if case else suite)
+                                         for suite, case in NAMED_TEST.findall(cells[-2])]
 
     def check_text(self, path, text, lines):
         excused = os.path.basename(path) in ("tidy.py", "tidy_test.py")

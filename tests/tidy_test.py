@@ -93,6 +93,16 @@ class TidyTest(unittest.TestCase):
         self.assertIn("leftover", self.source("<<<<" + "<<< HEAD\n"))
         self.assertIn("machine-path", self.source('const char* p = "/ho' + 'me/joe/x";\n'))
 
+    def test_named_tests(self):
+        build = {"tests__meson_DOT_build": "x('one_test.cc')\n",
+                 "tests__one_test_DOT_cc": "TEST_P(One, Works) {}\n"}
+        row = "| A1 | bad | good, not `One.Else` | {} |\n"
+        for name in ("`One.Works`, `One.*`", "`One`"):
+            self.assertEqual(self.findings(**build, docs__compat_DOT_md=row.format(name)), [])
+        for name in ("`One.Gone`", "`Two.*`", "`One.*`, `Two`"):
+            self.assertEqual(self.findings(**build, docs__compat_DOT_md=row.format(name)),
+                             ["missing-test"])
+
     def test_headers(self):
         self.assertIn("pragma-once", self.findings(common__text_DOT_h="int length();\n"))
         self.assertIn("using-namespace", self.findings(

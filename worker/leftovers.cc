@@ -188,6 +188,22 @@ Result<std::vector<Trigger>> our_triggers(Context& context, const std::string& t
     return ours;
 }
 
+Result<std::vector<std::string>> users_triggers(Context& context) {
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const auto triggers, triggers_of(*look, context.db(), context.table));
+    const std::vector<std::string> shadows = shadow_candidates(context);
+    std::vector<std::string> names;
+    for (const Trigger& trigger : triggers) {
+        const bool ours = std::any_of(shadows.begin(), shadows.end(), [&](const auto& shadow) {
+            return names_shadow(trigger.body, context.db(), shadow);
+        });
+        if (!ours) {
+            names.push_back(trigger.name);
+        }
+    }
+    return names;
+}
+
 Status drop_triggers(Context& context, const std::vector<Trigger>& triggers) {
     for (const Trigger& trigger : triggers) {
         if (planted_bug("forget-trigger") && &trigger == &triggers.back()) {

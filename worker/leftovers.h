@@ -39,7 +39,11 @@ Result<bool> is_foreign_table(Context& context, const std::string& shadow);
 Result<std::vector<Trigger>> our_triggers(Context& context, const std::string& table,
                                           const std::vector<std::string>& shadows);
 
-// Drops them under the lock, each with 1 s lock waits and many tries. An urgent stop ends the
+// The names of the other triggers on the migration's table: the user's. A swap would leave them on
+// the old table.
+Result<std::vector<std::string>> users_triggers(Context& context);
+
+// Drops triggers under the lock, each with 1 s lock waits and many tries. An urgent stop ends the
 // tries with the lock-wait error.
 Status drop_triggers(Context& context, const std::vector<Trigger>& triggers);
 

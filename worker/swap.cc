@@ -81,43 +81,6 @@ Status drop_old_triggers(Context& context, const std::string& old) {
     return drop_triggers(context, triggers);
 }
 
-Status discard_old(Context& context, const std::string& old) {
-    const Job& job = context.job;
-    if (job.enable_trash && !uses_other_trash_database(job)) {
-        context.reporter.remark(fmt::format("the old table stays as {}.{}", context.db(), old));
-        return Ok{};
-    }
-    const std::string from = qualified_name(context.db(), old);
-    std::string sql = "DROP TABLE " + from;
-    if (job.enable_trash) {
-        ASSIGN_OR_RETURN(Connection * look, context.database.look());
-        ASSIGN_OR_RETURN(const bool exists, database_exists(*look, job.pending_drops_db));
-        if (!exists) {
-            context.reporter.remark(
-                fmt::format(
-                    "pending drops database {} does not exist: the old table stays as {}.{}",
-                    job.pending_drops_db, context.db(), old),
-                LogLevel::kError);
-            return Ok{};
-        }
-        RETURN_IF_ERROR(
-            context.reporter.intent("trash", {{"db", job.pending_drops_db}, {"table", old}}));
-        sql = fmt::format("RENAME TABLE {} TO {}", from, qualified_name(job.pending_drops_db, old));
-    }
-    LockWait wait(context, old);
-    RETURN_IF_ERROR(patiently(
-        context.stop, [&context] { return context.stop.is_urgent(); },
-        [&]() -> Status {
-            ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
-            return execute_timed(context, *locked, sql, job.ddl_timeout);
-        },
-        [&wait] { wait.look(); }));
-    context.reporter.remark(
-        job.enable_trash ? fmt::format("moved the old table to {}.{}", job.pending_drops_db, old)
-                         : "dropped the old table " + old);
-    return Ok{};
-}
-
 void report_end_stats(Context& context) {
     auto look = context.database.look();
     if (!look.ok()) {
@@ -212,6 +175,43 @@ Result<std::optional<Verdict>> swap_tables(Context& context, const std::string& 
     context.reporter.remark(
         fmt::format("swapped {} and {}; the original is {} now", context.table, shadow, old));
     return std::optional<Verdict>();
+}
+
+Status discard_old(Context& context, const std::string& old) {
+    const Job& job = context.job;
+    if (job.enable_trash && !uses_other_trash_database(job)) {
+        context.reporter.remark(fmt::format("the old table stays as {}.{}", context.db(), old));
+        return Ok{};
+    }
+    const std::string from = qualified_name(context.db(), old);
+    std::string sql = "DROP TABLE " + from;
+    if (job.enable_trash) {
+        ASSIGN_OR_RETURN(Connection * look, context.database.look());
+        ASSIGN_OR_RETURN(const bool exists, database_exists(*look, job.pending_drops_db));
+        if (!exists) {
+            context.reporter.remark(
+                fmt::format(
+                    "pending drops database {} does not exist: the old table stays as {}.{}",
+                    job.pending_drops_db, context.db(), old),
+                LogLevel::kError);
+            return Ok{};
+        }
+        RETURN_IF_ERROR(
+            context.reporter.intent("trash", {{"db", job.pending_drops_db}, {"table", old}}));
+        sql = fmt::format("RENAME TABLE {} TO {}", from, qualified_name(job.pending_drops_db, old));
+    }
+    LockWait wait(context, old);
+    RETURN_IF_ERROR(patiently(
+        context.stop, [&context] { return context.stop.is_urgent(); },
+        [&]() -> Status {
+            ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
+            return execute_timed(context, *locked, sql, job.ddl_timeout);
+        },
+        [&wait] { wait.look(); }));
+    context.reporter.remark(
+        job.enable_trash ? fmt::format("moved the old table to {}.{}", job.pending_drops_db, old)
+                         : "dropped the old table " + old);
+    return Ok{};
 }
 
 Result<Verdict> finish_after_swap(Context& context, const SwapState& swap) {

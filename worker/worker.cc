@@ -156,7 +156,7 @@ int run_attempt(const std::string& dir) {
     if (planted_bug("two-outcomes")) {
         reporter.outcome(verdict);
     }
-    if (planted_bug("linger")) {
+    if (planted_bug("linger") && verdict.outcome == Outcome::kCompleted) {
         ::pause();
     }
     crash_point("worker-end");

@@ -111,6 +111,10 @@ Migration payload_of_claim(const Migration& listed, const Migration& answer) {
         answer.status == listed.status && answer.lock_version == listed.lock_version + 1;
     const bool listing_is_whole = !listed.table.empty() && !listed.ddl_statement.empty();
     if (as_listed && listing_is_whole) {
+        // The worker works on the table of the statement, so that is the one to show.
+        if (auto parsed = parse_ddl(payload.ddl_statement); parsed.ok()) {
+            payload.table = parsed->table;
+        }
         return payload;
     }
     payload.database = answer.database;

@@ -76,7 +76,8 @@ TakeoverVerdict judge_takeover(const Migration& shown, const MigrationRecord& re
 
 // The payload the claimed step works on. `answer` is what unstage returned: it decides status and
 // step. When it is not the listed row plus our unstage, table, mode, action and runtype are derived
-// again from its raw statement; host and port stay those of the listing (the answer has none).
+// again from its raw statement; host and port stay those of the listing (the answer has none). The
+// table is the statement's in either case, where it can be read.
 Migration payload_of_claim(const Migration& listed, const Migration& answer);
 
 // A stop file or drain forbids claims; the rest is about slots.

@@ -11,6 +11,7 @@
 
 #include "common/attempt_folder.h"
 #include "common/file.h"
+#include "common/test_points.h"
 
 namespace shift {
 namespace {
@@ -88,7 +89,9 @@ std::vector<MigrationId> find_old_migration_files(const std::string& log_dir, Wa
 
 void put_files_aside(const std::string& log_dir, MigrationId id) {
     std::error_code error;
+    crash_point("put-aside");
     fs::rename(fmt::format("{}id-{}", log_dir, id), fmt::format("{}gone-{}", log_dir, id), error);
+    crash_point("was-put-aside");
 }
 
 void remove_files_put_aside(const std::string& log_dir) {

@@ -11,9 +11,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 
 #include "common/clock.h"
+#include "common/file.h"
+#include "common/job.h"
 #include "tests/integration/support/full_disk.h"
 #include "tests/integration/support/held_copy.h"
 #include "tests/integration/support/invariants.h"
@@ -93,16 +96,27 @@ TEST(DiskFull, UnderALivingWorkerLosesNoOutcome) {
     held.finish();
 }
 
-TEST(DiskFull, OfTheLogDirHoldsUpNothingForGood) {
+TEST(DiskFull, OfTheLogDirLosesNoCopyThatGoesOnMeanwhile) {
     Held held({}, false);
     FullDisk disk(held.s.supervisor().log_dir(), held.s.dir().path());
     give_environment(held.s.supervisor(), disk);
     held.s.supervisor().start();
     held.copy();
     disk.fill();
-    EXPECT_TRUE(stays_true([&] { return held.s.status(held.id) == 3; }, seconds{2}));
+    held.gate.open();
+    // Every chunk wants to save where it is and none can, nor that it was the last.
+    const auto outcomes = [&] {
+        return held.s.supervisor().journal_rows(
+            "SELECT outcome FROM attempt WHERE step = 'run' AND outcome <> '' ORDER BY id");
+    };
+    const std::string shadow = held.s.shadow_table(held.id);
+    held.s.await("an end that nobody can prove", [&] { return !outcomes().empty(); });
+    EXPECT_EQ(outcomes().front().front(), "retry");
+    EXPECT_EQ(held.s.status(held.id), 3);
+    EXPECT_EQ(held.s.shadow_table(held.id), shadow) << "the copy is kept";
     disk.free();
     held.finish();
+    EXPECT_EQ(outcomes().back().front(), "copied");
 }
 
 // Bytes of pages changed at random. Either the daemon refuses, naming file and way out, or it never
@@ -143,11 +157,28 @@ TEST(DamagedJournal, IsRefusedWithTheWayOut) {
             }
         }
         spit(held.s.supervisor().log_file(), "");
+        const std::size_t calls_before = held.s.api().calls().size();
         held.s.supervisor().start(false);
         held.s.await("an end or an answer", [&] {
             return !held.s.supervisor().running() || !held.s.supervisor().status().is_null();
         });
         if (held.s.supervisor().running()) {
+            // It did not need those bytes: then it goes on with what it had, and nothing else.
+            const auto calls = [&] {
+                std::map<std::string, int> counts;
+                const std::vector<ApiCall> all = held.s.api().calls();
+                for (std::size_t at = calls_before; at < all.size(); ++at) {
+                    ++counts[all[at].endpoint];
+                }
+                return counts;
+            };
+            held.s.await("some polls", [&] { return calls()["staged"] > 2; });
+            for (const char* call :
+                 {"unstage", "next_step", "complete", "fail", "error", "offer", "unpin_run_host"}) {
+                EXPECT_EQ(calls()[call], 0) << call;
+            }
+            EXPECT_EQ(held.s.status(held.id), 3);
+            EXPECT_THAT(command_line(held.worker), HasSubstr("--attempt-dir"));
             held.s.supervisor().kill9();
             continue;
         }
@@ -321,7 +352,12 @@ TEST(Descriptors, ThatRanOutStopNothingForGood) {
     held.s.db().execute("CREATE TABLE app.other (id INT PRIMARY KEY)");
     const MigrationId other =
         held.s.submit({.ddl = "ALTER TABLE other ADD COLUMN c INT", .table = "other"});
+    held.s.await("the limit is felt", [&] {
+        const std::string log = slurp(held.s.supervisor().log_file());
+        return log.find("oo many open files") != std::string::npos;
+    });
     EXPECT_TRUE(stays_true([&] { return held.s.supervisor().running(); }, seconds{4}));
+    EXPECT_EQ(held.s.status(other), 0);
     EXPECT_FALSE(command_line(held.worker).empty());
     limit(1024);
     held.s.await_status(other, 1);
@@ -341,6 +377,8 @@ TEST(Frozen, WorkerIsEndedByThePauseAndItsCopyGoesOn) {
     held.finish();
 }
 
+// The attempt's worker is gone and its engine seems to live, under a pid that another process has
+// by now: the daemon would end the engine, and must not end that.
 TEST(Pid, OfAnotherProcessIsNeverSignalled) {
     Held held;
     held.copy();
@@ -353,7 +391,19 @@ TEST(Pid, OfAnotherProcessIsNeverSignalled) {
                             ", engine_pid = " + std::to_string(innocent.pid());
     ASSERT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
     sqlite3_close(db);
-    held.s.supervisor().start();
+    {
+        const auto lock =
+            lock_file(AttemptFiles(held.s.supervisor().attempts().back()).engine_lock());
+        ASSERT_TRUE(lock.ok()) << lock.error().message;
+        held.s.supervisor().start();
+        held.s.await("the daemon wants to end the engine", [&] {
+            return !held.s.supervisor()
+                        .journal_rows("SELECT 1 FROM event WHERE kind = 'orphan_engine'")
+                        .empty();
+        });
+        // TERM comes at once, KILL after ten seconds.
+        EXPECT_TRUE(stays_true([&] { return innocent.running(); }, seconds{full_run() ? 15 : 1}));
+    }
     held.finish();
     EXPECT_TRUE(innocent.running());
 }

@@ -27,11 +27,17 @@ const Change kChange = {.ddl = "ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFA
 // What Scenario::leftovers() says of a table of the user's that only looks like ours.
 const char* const kBystander = " trigger pt_osc_app_keep_me_ins";
 
-// `rails`: unstage does not pin, as the Rails app.
-class TwoHosts : public ::testing::TestWithParam<bool> {
+// kRails: the model, whose unstage does not pin, as the Rails app's; kPinning: it does; kShiftApi:
+// the real shift-api.
+enum class Api { kRails, kPinning, kShiftApi };
+const char* api_name(Api api) {
+    return api == Api::kRails ? "Rails" : api == Api::kPinning ? "Pinning" : "ShiftApi";
+}
+
+class TwoHosts : public ::testing::TestWithParam<Api> {
   protected:
     TwoHosts() {
-        if (!GetParam()) {
+        if (GetParam() == Api::kPinning) {
             s.model().pin_at_unstage();
         }
         std::filesystem::create_directory(s.dir() / "b");
@@ -41,8 +47,14 @@ class TwoHosts : public ::testing::TestWithParam<bool> {
                 {"run_host", "host-b"}, {"pt_osc_path", small_step_pt_osc(s.dir().path(), 50, 0)}});
         Invariants::make_bystanders(s.db());
         s.db().execute("CREATE TABLE app.versions (v INT)");
+        invariants.also(*b);
+        s.set_watch([this] { invariants.look(); });
     }
+    // In every wait: what only shows while it lasts.
+    ~TwoHosts() override { EXPECT_THAT(invariants.seen(), IsEmpty()); }
     SupervisorProcess& a() { return s.supervisor(); }
+    // shift-api offers a new index as a long run only.
+    static bool is_long(std::size_t i) { return i % 2 == 0 || GetParam() == Api::kShiftApi; }
     // Names of the tables of `count` migrations, long and short ones in turn.
     std::vector<MigrationId> submit_many(int count) {
         std::vector<MigrationId> ids;
@@ -52,7 +64,7 @@ class TwoHosts : public ::testing::TestWithParam<bool> {
             tables_.push_back(table);
             ids.push_back(s.submit({.ddl = "ALTER TABLE " + table + " ADD INDEX (amount)",
                                     .table = table,
-                                    .runtype = i % 2 == 0 ? 1 : 2}));
+                                    .runtype = is_long(static_cast<std::size_t>(i)) ? 1 : 2}));
         }
         return ids;
     }
@@ -90,7 +102,7 @@ class TwoHosts : public ::testing::TestWithParam<bool> {
                         runs += row[0] == "retry" || row[0].empty() ? 0 : 1;
                     }
                 }
-                const bool has_step = i % 2 == 0 || std::string(step) != "rename";
+                const bool has_step = is_long(i) || std::string(step) != "rename";
                 EXPECT_EQ(runs, has_step ? 1 : 0) << one << " " << step;
             }
             const std::string table = tables_[i];
@@ -107,6 +119,7 @@ class TwoHosts : public ::testing::TestWithParam<bool> {
         ScenarioOptions options;
         options.start = false;
         options.chunk_rows = 50;
+        options.real_api = GetParam() == Api::kShiftApi;
         return options;
     }
     // A copy of host a, in its middle, under traffic.
@@ -131,7 +144,10 @@ class TwoHosts : public ::testing::TestWithParam<bool> {
         a().kill_workers();
     }
     void take_over_on_b() {
-        const auto answer = b->control("takeover", {{"migration", s.columns(id)}});
+        Json row = s.columns(id);
+        row["host"] = "127.0.0.1";
+        row["port"] = s.server().port();
+        const auto answer = b->control("takeover", {{"migration", row}});
         ASSERT_TRUE(answer.ok()) << answer.error().message;
     }
     void finish() {
@@ -160,16 +176,16 @@ class TwoHosts : public ::testing::TestWithParam<bool> {
         });
         EXPECT_THAT(a().workers(), IsEmpty());
     }
-    void expect_a_told_nothing(std::size_t calls_of_b) {
-        std::size_t told = 0;
-        for (const ApiCall& call : s.api().calls()) {
-            told += call.method != "GET" && call.migration == id ? 1 : 0;
+    // Since forget_calls().
+    void expect_told_nothing(const FakeApi& api) {
+        for (const ApiCall& call : api.calls()) {
+            EXPECT_FALSE(call.method != "GET" && call.migration == id) << call.endpoint;
         }
-        EXPECT_EQ(told, calls_of_b);
     }
 
     Scenario s{small_chunks()};
     std::unique_ptr<SupervisorProcess> b;
+    Invariants invariants{s};
     std::unique_ptr<Writers> writers;
     std::unique_ptr<CopyGate> gate;
     MigrationId id = 0;
@@ -208,7 +224,7 @@ TEST_P(TwoHosts, TheOtherGoesOnWithTheCopyOfADeadHost) {
     finish();
     EXPECT_THAT(slurp(b->files_dir(id) + "ptosc-output.log"), HasSubstr("going on with the copy"));
     expect_a_lets_go();
-    expect_a_told_nothing(0);
+    expect_told_nothing(s.api());
 }
 
 // The daemon of host a is gone, its worker is not: the table's lock keeps b from acting until the
@@ -229,7 +245,43 @@ TEST_P(TwoHosts, ALivingWorkerOfTheOtherIsNotWorkedBeside) {
     s.await("b at work", [&] { return !b->workers().empty() && a().workers().empty(); });
     finish();
     expect_a_lets_go();
-    expect_a_told_nothing(0);
+    expect_told_nothing(s.api());
+}
+
+// Host a returns while its worker still lives, and b waits for that worker's lock: a reads before
+// it sends, finds the migration b's, stops its worker with the copy kept, tells the API nothing and
+// says why; b goes on with the copy.
+TEST_P(TwoHosts, ALivingWorkerOfAHostThatReturnsIsStoppedAndItsCopyIsKept) {
+    FakeApi asked_by_a;  // so that it is told apart from what b asks
+    asked_by_a.forward_to(s.api().port());
+    a().set("rest_api", yaml_quoted(asked_by_a.url()));
+    start_copy_on_a();
+    a().kill9();
+    b->start();
+    take_over_on_b();
+    s.await("b waits for the lock", [&] {
+        return string_or(b->migration(id), "reason", "").find("busy") != std::string::npos;
+    });
+    ASSERT_THAT(a().workers(), ::testing::Not(IsEmpty()));
+    const std::string shadow = s.shadow_table(id);
+    asked_by_a.forget_calls();
+    a().start();
+    s.await("a has let go", [&] {
+        const auto rows = a().journal_rows("SELECT state, reason FROM migration WHERE id = " +
+                                           std::to_string(id));
+        return !rows.empty() && rows[0][0] == "let go" &&
+               rows[0][1].find("host-b") != std::string::npos;
+    });
+    EXPECT_THAT(a().workers(), IsEmpty());
+    EXPECT_THAT(slurp(a().log_file()), HasSubstr("event=disowned"));
+    EXPECT_EQ(a().journal_rows("SELECT outcome FROM attempt ORDER BY id DESC LIMIT 1"),
+              (std::vector<std::vector<std::string>>{{"stopped"}}));
+    EXPECT_EQ(s.shadow_table(id), shadow) << "the copy is kept";
+    s.await("b at work", [&] { return int_or(b->migration(id), "engine_pid", 0) != 0; });
+    expect_told_nothing(asked_by_a);
+    a().terminate();  // it would be right to claim the next step
+    finish();
+    EXPECT_THAT(slurp(b->files_dir(id) + "ptosc-output.log"), HasSubstr("going on with the copy"));
 }
 
 // As a person does it: with the command, on the host that is there.
@@ -250,7 +302,8 @@ TEST_P(TwoHosts, TakeoverByCommandShowsWhoWorksAndEndsItWhenTold) {
     EXPECT_THAT(unasked.out, HasSubstr("app.t"));
     const ToolResult unknown = takeover({"host-a", "--yes"});
     EXPECT_EQ(unknown.status.code, 75);
-    EXPECT_THAT(unknown.out, HasSubstr("--server"));
+    // shift-api tells which server a cluster is.
+    EXPECT_THAT(unknown.out, HasSubstr(GetParam() == Api::kShiftApi ? "--kill" : "--server"));
     const std::string server = "127.0.0.1:" + std::to_string(s.server().port());
     const ToolResult busy = takeover({"host-a", "--yes", "--server", server});
     EXPECT_EQ(busy.status.code, 75) << busy.out << busy.err;
@@ -263,7 +316,7 @@ TEST_P(TwoHosts, TakeoverByCommandShowsWhoWorksAndEndsItWhenTold) {
     s.await("b at work", [&] { return !b->workers().empty() && a().workers().empty(); });
     finish();
     expect_a_lets_go();
-    expect_a_told_nothing(0);
+    expect_told_nothing(s.api());
 }
 
 // Host a as a whole stood still (a virtual machine that was suspended) while b did everything.
@@ -295,14 +348,15 @@ TEST_P(TwoHosts, AFrozenHostThatThawsDoesNoHarm) {
         const auto rows = a().journal_rows("SELECT state FROM migration");
         return a().workers().empty() && !rows.empty() && rows[0][0] == "let go";
     });
-    expect_a_told_nothing(0);
+    expect_told_nothing(s.api());
     EXPECT_EQ(s.status(id), 8);
     EXPECT_EQ(s.leftovers("app", {"t", "versions", "keep_me", "_77_t_new"}), kBystander);
     EXPECT_EQ(Writers::difference(s.db(), "app", "t"), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Api, TwoHosts, ::testing::Values(false, true),
-                         [](const auto& one) { return one.param ? "Rails" : "ShiftApi"; });
+INSTANTIATE_TEST_SUITE_P(Api, TwoHosts,
+                         ::testing::Values(Api::kRails, Api::kPinning, Api::kShiftApi),
+                         [](const auto& one) { return api_name(one.param); });
 
 }  // namespace
 }  // namespace shift::testing

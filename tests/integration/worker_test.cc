@@ -211,6 +211,33 @@ TEST_F(Worker, AToolThatIsMissingOrBrokenFailsPrepare) {
     }
 }
 
+TEST_F(Worker, AToolIsAskedWhatItIsOnceUntilItsFileChanges) {
+    make_table(10);
+    const std::string tool = dir_ / "counted";
+    const std::string asked = dir_ / "asked";
+    const auto put = [&](const std::string& comment) {
+        spit(tool,
+             "#!/bin/sh\n# " + comment + "\ncase \" $* \" in *\" --help \"*) echo >> " + asked +
+                 " ;; esac\nexec " + pt_osc() + " \"$@\"\n",
+             0755);
+    };
+    WorkerDriver d = driver(76, "ALTER TABLE t ADD COLUMN b INT");
+    d.job.pt_osc_path = tool;
+    d.job.cache_dir = dir_ / "cache";
+    put("one");
+    EXPECT_EQ(d.outcome_of(Step::kPrepare), "prepared");
+    EXPECT_EQ(d.outcome_of(Step::kPrepare), "prepared");
+    EXPECT_EQ(slurp(asked).size(), 1u);
+    const auto changed = std::filesystem::last_write_time(tool);
+    put("another size");
+    std::filesystem::last_write_time(tool, changed);
+    EXPECT_EQ(d.outcome_of(Step::kPrepare), "prepared");
+    EXPECT_EQ(slurp(asked).size(), 2u);
+    std::filesystem::last_write_time(tool, changed + seconds(1));
+    EXPECT_EQ(d.outcome_of(Step::kPrepare), "prepared");
+    EXPECT_EQ(slurp(asked).size(), 3u);
+}
+
 TEST_F(Worker, PrepareTriesAgainWhenTheServerIsAway) {
     WorkerDriver d = driver(80, "ALTER TABLE t ADD COLUMN b INT");
     d.job.port = free_port();

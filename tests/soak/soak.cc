@@ -7,7 +7,6 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <iostream>
 #include <map>
@@ -16,9 +15,10 @@
 #include <stdexcept>
 #include <thread>
 
-#include "tests/integration/support/programs.h"
+#include "tests/integration/support/invariants.h"
 #include "tests/integration/support/scenario.h"
 #include "tests/integration/support/writers.h"
+#include "tests/soak/verify.h"
 
 namespace shift::testing {
 namespace {
@@ -36,26 +36,6 @@ struct Options {
     int big_rows = 40'000;
     double kill_every_s = 3;
     bool with_server = true;
-};
-
-// What is asked for, and what must be true of it when it was done.
-enum class Kind { kAddColumn, kAddIndex, kDropIndex, kRenameColumn, kCreate, kDrop, kView };
-
-// A table with its traffic and the migration it is in. Tables that are made and dropped, and views,
-// have no traffic: they are named after the lane and the migration's number.
-struct Lane {
-    std::string table;
-    std::unique_ptr<Writers> writers;
-    MigrationId id = 0;  // 0 = none
-    Kind kind = Kind::kAddColumn;
-    bool final_insert = false;
-    std::string name;  // of the column, index, table or view
-    std::string old_name;
-    std::vector<std::string> columns;  // added by completed migrations
-    std::vector<std::string> indexes;
-    std::vector<std::string> tables;  // and views
-    std::vector<std::string> never;   // columns of cancelled ones
-    int serial = 0;
 };
 
 class Soak {
@@ -118,7 +98,7 @@ class Soak {
         }
         if (rest) {
             s_.await_idle(std::chrono::minutes(2));
-            verify();
+            add_wrong(differences(s_, lanes_, ends_));
         }
         say();
         if (counts_["completed"] == 0) {
@@ -157,6 +137,17 @@ class Soak {
             std::cout << "WRONG: " << text << std::endl;
             wrong_.push_back(std::move(text));
         }
+    }
+
+    void add_wrong(const std::vector<std::string>& texts) {
+        for (const std::string& text : texts) {
+            wrong(text);
+        }
+    }
+
+    void look_for_two_workers() {
+        invariants_.look();
+        add_wrong(invariants_.seen());
     }
 
     void say() const {
@@ -366,11 +357,11 @@ class Soak {
                     replace(lane.tables, lane.name, "");
                     break;
                 case Kind::kView:
-                    views_.push_back(lane.name);
+                    ends_.views.push_back(lane.name);
                     break;
             }
             if (lane.final_insert) {
-                inserted_.push_back(number_of(lane, lane.serial));
+                ends_.inserted.push_back(number_of(lane, lane.serial));
             }
         } else if (lane.kind == Kind::kAddColumn || lane.kind == Kind::kRenameColumn) {
             lane.never.push_back(lane.name);
@@ -424,145 +415,13 @@ class Soak {
         }
     }
 
-    // Two workers at one table, whichever migrations they are for.
-    void look_for_two_workers() {
-        std::map<std::string, std::vector<std::string>> at;
-        for (const pid_t pid : s_.supervisor().workers()) {
-            const std::string command = command_line(pid);
-            const std::size_t word = command.find("--attempt-dir ");
-            if (word == std::string::npos || command.find("--exec-engine") != std::string::npos) {
-                continue;
-            }
-            std::string folder = command.substr(word + 14);
-            folder = folder.substr(0, folder.find(' '));
-            const auto job = parse_json(slurp(folder + "/job.json"));
-            auto& folders = at[job.ok() ? string_or(*job, "table", "") : ""];
-            // A worker's child looks like a second one until its exec.
-            if (std::find(folders.begin(), folders.end(), folder) == folders.end()) {
-                folders.push_back(folder);
-            }
-        }
-        for (const auto& [table, folders] : at) {
-            if (!table.empty() && folders.size() > 1) {
-                wrong(fmt::format("two workers at {}: {}", table, fmt::join(folders, " ")));
-            }
-        }
-    }
-
-    void verify() {
-        std::vector<std::string> tables = {"versions"};
-        tables.insert(tables.end(), views_.begin(), views_.end());
-        for (const Lane& lane : lanes_) {
-            tables.push_back(lane.table);
-            tables.insert(tables.end(), lane.tables.begin(), lane.tables.end());
-            verify(lane);
-        }
-        if (const std::string left = s_.leftovers("app", tables); !left.empty()) {
-            wrong("left behind:" + left);
-        }
-        if (!s_.db().rows("XA RECOVER").empty()) {
-            wrong("a prepared transaction is left");
-        }
-        std::vector<std::int64_t> found;
-        for (const std::string& id : s_.db().column("SELECT id FROM app.versions ORDER BY id")) {
-            found.push_back(std::stoll(id));
-        }
-        std::sort(inserted_.begin(), inserted_.end());
-        if (found != inserted_) {
-            wrong(fmt::format("final inserts: {}, expected {}", fmt::join(found, " "),
-                              fmt::join(inserted_, " ")));
-        }
-        for (const pid_t pid : s_.supervisor().workers()) {
-            wrong(fmt::format("process left: {} {}", pid, command_line(pid)));
-        }
-        verify_journal();
-        verify_told_once();
-    }
-
-    void verify(const Lane& lane) {
-        if (const std::string text = Writers::difference(s_.db(), "app", lane.table);
-            !text.empty()) {
-            wrong(lane.table + ": " + text);
-        }
-        const std::vector<std::string> columns = s_.db().columns("app", lane.table);
-        const auto has = [&columns](const std::string& name) {
-            return std::find(columns.begin(), columns.end(), name) != columns.end();
-        };
-        for (const std::string& name : lane.columns) {
-            if (!has(name)) {
-                wrong(fmt::format("{}: column {} of a completed migration is missing", lane.table,
-                                  name));
-            }
-        }
-        for (const std::string& name : lane.never) {
-            if (has(name)) {
-                wrong(fmt::format("{}: column {} of a cancelled migration is there", lane.table,
-                                  name));
-            }
-        }
-        std::vector<std::string> expected = {"PRIMARY", "by_name"};
-        expected.insert(expected.end(), lane.indexes.begin(), lane.indexes.end());
-        std::vector<std::string> indexes = s_.db().column(
-            "SELECT DISTINCT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = "
-            "'app' AND TABLE_NAME = '" +
-            lane.table + "'");
-        std::sort(expected.begin(), expected.end());
-        std::sort(indexes.begin(), indexes.end());
-        if (indexes != expected) {
-            wrong(fmt::format("{}: indexes {}, expected {}", lane.table, fmt::join(indexes, " "),
-                              fmt::join(expected, " ")));
-        }
-        const std::string lock =
-            "CONCAT('shift:', SHA1(CONCAT('app', CHAR(0), '" + lane.table + "')))";
-        const bool is_free = poll_until(
-            [&] { return s_.db().integer("SELECT IS_FREE_LOCK(" + lock + ")") == 1; }, seconds{10});
-        if (!is_free) {
-            wrong(lane.table + ": its database lock is held");
-        }
-        for (const std::string& error : lane.writers->errors()) {
-            wrong(lane.table + ": the application saw " + error);
-        }
-    }
-
-    void verify_journal() {
-        for (const char* check : {"PRAGMA integrity_check", "PRAGMA foreign_key_check",
-                                  "SELECT * FROM v_inconsistent"}) {
-            for (const auto& row : s_.supervisor().journal_rows(check)) {
-                if (row[0] != "ok") {
-                    wrong(fmt::format("journal: {}: {}", check, fmt::join(row, " ")));
-                }
-            }
-        }
-        for (const auto& row : s_.supervisor().journal_rows(
-                 "SELECT a.id, a.ended, (SELECT count(*) FROM event e WHERE e.attempt = a.id AND "
-                 "e.source = 'supervisor' AND e.kind = 'ended') AS ends FROM attempt a "
-                 "WHERE a.ended <> 1 OR ends <> 1")) {
-            wrong(fmt::format("attempt {}: ended={}, {} ends", row[0], row[1], row[2]));
-        }
-    }
-
-    // A claim moves its migration once at most.
-    void verify_told_once() {
-        std::map<MigrationId, int> told;
-        for (const ApiCall& call : s_.api().calls()) {
-            const bool moves = call.endpoint == "next_step" || call.endpoint == "complete" ||
-                               call.endpoint == "fail" || call.endpoint == "error";
-            if (call.endpoint == "unstage") {
-                told[call.migration] = 0;
-            } else if (moves && call.status == 200 && ++told[call.migration] > 1) {
-                wrong(fmt::format("migration {}: told twice after one claim: {}", call.migration,
-                                  fmt::join(s_.api().sequence(call.migration), ", ")));
-            }
-        }
-    }
-
     Options options_;
     std::mt19937_64 random_;
     Scenario s_;
+    Invariants invariants_{s_};
     std::vector<Lane> lanes_;
     std::map<std::string, int> counts_;
-    std::vector<std::string> views_;
-    std::vector<std::int64_t> inserted_;
+    Ends ends_;
     std::vector<std::string> wrong_;
     std::string refused_;  // to people, last
 };

@@ -1,9 +1,12 @@
 #include "worker/mysql/database.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
+#include "common/test_points.h"
 #include "worker/mysql/errors.h"
 #include "worker/mysql/lock.h"
 
@@ -87,6 +90,14 @@ Status Database::lock(const std::string& database, const std::string& table) {
                                  table, who)};
     }
     RETURN_IF_ERROR(connection.use_database(database));
+    if (planted_bug("keep-lock")) {
+        std::thread([target = target_, name] {
+            auto heir = Connection::open(target);
+            if (heir.ok() && heir->query_value("SELECT GET_LOCK('" + name + "', 60)").ok()) {
+                ::pause();
+            }
+        }).detach();
+    }
     locked_.emplace(std::move(connection));
     return Ok{};
 }
@@ -117,8 +128,8 @@ Status Database::keep_alive() {
 
 Status Database::kill_thread(std::uint64_t thread_id, bool session) {
     ASSIGN_OR_RETURN(Connection * looking, look());
-    Status status =
-        looking->execute(fmt::format("KILL {} {}", session ? "CONNECTION" : "QUERY", thread_id));
+    Status status = looking->execute(session ? fmt::format("KILL CONNECTION {}", thread_id)
+                                             : fmt::format("KILL QUERY {}", thread_id));
     constexpr int kNoSuchThread = 1094;
     if (!status.ok() && status.error().native == kNoSuchThread) {
         return Ok{};

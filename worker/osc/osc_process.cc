@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -97,6 +98,13 @@ Result<std::unique_ptr<OscProcess>> OscProcess::start(const OscSpawn& spawn) {
                      failed};
     }
     crash_point("engine-spawned");
+    if (planted_bug("two-engines") &&
+        std::find(spawn.argv.begin(), spawn.argv.end(), "--execute") != spawn.argv.end()) {
+        pid_t second = 0;
+        (void)::posix_spawn(&second, "/proc/self/exe", &setup.actions, &setup.attributes,
+                            argv.data(), envp.data());
+        (void)::kill(second, SIGSTOP);  // there for as long as anybody looks, and in nobody's way
+    }
     process->pid_ = pid;
     process->identity_ = identify_process(pid);
     for (const auto& [stream, path] :

@@ -129,15 +129,27 @@ Status put_plugin(Context& context, OscPlan& plan) {
     return write_file_atomic(plan.plugin_file, text, 0600);
 }
 
-// Of all the files that `paths` names, as the tool takes them.
+// Of all the files that `paths` names, as the tool takes them; each must be there and readable.
 Result<std::string> config_set_vars(const std::string& paths) {
     constexpr std::size_t kConfigBytesMax = std::size_t{1024} * 1024;
     std::string found;
     for (const std::string& path : split(paths, ',')) {
+        if (!path.starts_with('/')) {
+            return Error{Errc::kInvalidArgument,
+                         fmt::format("custom option config_path: '{}' is not an absolute path",
+                                     utf8_prefix(path, 200))};
+        }
+        std::error_code ignored;
+        if (std::filesystem::is_fifo(path, ignored)) {  // opening it might never return
+            return Error{Errc::kInvalidArgument,
+                         fmt::format("custom option config_path: {} is a pipe, not a file", path)};
+        }
         auto text = read_file(path, kConfigBytesMax);
         if (!text.ok()) {
             return Error{Errc::kInvalidArgument,
-                         "custom_options: config_path: " + text.error().message};
+                         fmt::format("custom option config_path: {}: put the option file on the "
+                                     "host of the runner, readable for the worker",
+                                     text.error().message)};
         }
         if (std::string said = set_vars_of_config(*text); !said.empty()) {
             found = std::move(said);
@@ -213,7 +225,7 @@ Result<OscPlan> make_osc_plan(Context& context) {
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
     ASSIGN_OR_RETURN(const auto format, look->query("SHOW VARIABLES LIKE 'explain_format'"));
     plan.needs_traditional_explain = !format.empty();
-    if (plan.needs_traditional_explain && !plan.options.config_path.empty()) {
+    if (!plan.options.config_path.empty()) {
         ASSIGN_OR_RETURN(plan.config_set_vars, config_set_vars(plan.options.config_path));
     }
     return plan;

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "common/text.h"
-#include "worker/final_insert.h"
 #include "worker/leftovers.h"
 #include "worker/steps/steps.h"
 #include "worker/swap.h"
@@ -40,8 +39,8 @@ Result<std::optional<Verdict>> finish_if_changed(Context& context) {
     }
     context.reporter.fact("ddl", {{"state", "done"}});
     context.reporter.no_return("ddl");
-    auto wrong = run_final_insert(context);
-    return std::optional(wrong ? *wrong : done(Outcome::kCompleted));
+    ASSIGN_OR_RETURN(Verdict verdict, finish_direct(context, context.history.ddl->trash));
+    return std::optional(std::move(verdict));
 }
 
 // Status 9: nothing of ours is left, or, when the table was changed already, everything after the

@@ -103,9 +103,13 @@ Result<Verdict> verdict_of_failed_copy(const OscPlan& plan, const OscRun& run) {
         case OscVerdict::kUnknown:
             return copy_error("engine_failed", message);
         case OscVerdict::kSuccess:
-            break;
+            // Its word without its mark proves nothing. It goes on from the last chunk it saved.
+            return retry("state_not_saved",
+                         fmt::format("pt-online-schema-change ended well, but {} does not say so: "
+                                     "is its disk full?",
+                                     plan.state_file));
     }
-    return Error{Errc::kInternal, "a failed copy was judged a success"};
+    return Error{Errc::kInternal, "an end of the tool that nobody knows"};
 }
 
 // Where a row may be missing although all went well. `moved`: as another_life().
@@ -182,6 +186,14 @@ Result<Verdict> finish_copy(Context& context, const OscPlan& plan, CopyWatch& wa
             watch.save();
         }
         return *wrong;
+    }
+    ASSIGN_OR_RETURN(const auto theirs, users_triggers(context));
+    if (!theirs.empty()) {
+        return copy_error(
+            "has_triggers",
+            fmt::format("table {} got triggers of its own during the copy ({}), which a swap would "
+                        "leave on the old table: drop them and resume, or cancel; the copy is kept",
+                        context.table_text(), fmt::join(theirs, ", ")));
     }
     ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(context, plan.shadow));
     StateFile& state = watch.state();

@@ -13,6 +13,7 @@
 #include "worker/stats.h"
 #include "worker/steps/preflight.h"
 #include "worker/steps/steps.h"
+#include "worker/swap.h"
 #include "worker/timed_statement.h"
 
 // Status 3, short: one statement on the table itself.
@@ -76,7 +77,11 @@ Result<DirectPlan> make_plan(Context& context) {
         plan.statement =
             fmt::format("DROP {} {}", job.mode == Mode::kView ? "VIEW" : "TABLE", name);
         if (job.mode == Mode::kTable && job.enable_trash) {
-            plan.trash = {trash_database(job),
+            // A table with triggers cannot be moved to another schema (1435), and without them it
+            // must not be for a moment: the move may fail, or be cancelled while it waits.
+            ASSIGN_OR_RETURN(Connection * look, context.database.look());
+            ASSIGN_OR_RETURN(const auto triggers, triggers_of(*look, context.db(), context.table));
+            plan.trash = {triggers.empty() ? trash_database(job) : context.db(),
                           trash_name(trash_timestamp(context.clock.wall()), context.table)};
             plan.statement = fmt::format("RENAME TABLE {} TO {}", name,
                                          qualified_name(plan.trash.database, plan.trash.table));
@@ -105,17 +110,26 @@ Status announce(Context& context, const DirectPlan& plan) {
     return context.reporter.intent("ddl", std::move(fields));
 }
 
-// A table with triggers cannot be moved to another schema (1435). They are part of what the user
-// drops; their text is kept in the log.
-Status drop_users_triggers(Context& context) {
+// What a DROP set aside in its own schema, because it has triggers, goes on into the trash. They
+// are part of what the user drops; their text is kept in the log. "" or `aside` gone = nothing to
+// do.
+Status move_on_to_trash(Context& context, const History::Table& aside) {
+    if (!uses_other_trash_database(context.job) || aside.database != context.db()) {
+        return Ok{};
+    }
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
-    ASSIGN_OR_RETURN(const auto triggers, triggers_of(*look, context.db(), context.table));
+    ASSIGN_OR_RETURN(const auto facts, table_facts(*look, aside.database, aside.table));
+    if (!facts) {
+        return Ok{};
+    }
+    ASSIGN_OR_RETURN(const auto triggers, triggers_of(*look, aside.database, aside.table));
     for (const Trigger& trigger : triggers) {
         ASSIGN_OR_RETURN(const std::string text,
                          trigger_definition(*look, context.db(), trigger.name));
         context.reporter.remark("the dropped table's trigger, dropped with it: " + text);
     }
-    return drop_triggers(context, triggers);
+    RETURN_IF_ERROR(drop_triggers(context, triggers));
+    return discard_old(context, aside.table);
 }
 
 void say_happened(Context& context) {
@@ -225,17 +239,21 @@ Result<std::optional<Verdict>> check_before(Context& context, const DirectPlan& 
     return std::optional<Verdict>();
 }
 
-Result<Verdict> finish(Context& context) {
-    if (auto wrong = run_final_insert(context)) {
-        return *wrong;
-    }
-    return done(Outcome::kCompleted);
-}
-
 }  // namespace
 
 bool is_direct(const Job& job) {
     return job.action != Action::kAlter || job.runtype == Runtype::kShort || job.engine == "direct";
+}
+
+Result<Verdict> finish_direct(Context& context, const History::Table& trash) {
+    if (const Status moved = move_on_to_trash(context, trash); !moved.ok()) {
+        return retry("trash",
+                     "the dropped table is not in the trash yet: " + moved.error().message);
+    }
+    if (auto wrong = run_final_insert(context)) {
+        return *wrong;
+    }
+    return done(Outcome::kCompleted);
 }
 
 Result<Verdict> run_direct(Context& context) {
@@ -245,14 +263,14 @@ Result<Verdict> run_direct(Context& context) {
     RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
     const auto& earlier = context.history.ddl;
     if (context.history.no_return || (earlier && earlier->happened)) {
-        return finish(context);
+        return finish_direct(context, earlier ? earlier->trash : History::Table{});
     }
     if (earlier) {
         ASSIGN_OR_RETURN(const bool happened, has_happened(context, earlier->before_hash));
         if (happened) {
             context.reporter.remark("the statement of an earlier attempt has happened");
             say_happened(context);
-            return finish(context);
+            return finish_direct(context, earlier->trash);
         }
     }
     if (auto refused = check_statement(context.job)) {
@@ -264,9 +282,6 @@ Result<Verdict> run_direct(Context& context) {
         return *refused;
     }
     RETURN_IF_ERROR(announce(context, plan));
-    if (!plan.trash.table.empty() && plan.trash.database != context.db()) {
-        RETURN_IF_ERROR(drop_users_triggers(context));
-    }
     context.reporter.phase("ddl");
     context.reporter.remark("running: " + plan.statement);
     ASSIGN_OR_RETURN(auto ended, carry_out(context, plan));
@@ -274,7 +289,7 @@ Result<Verdict> run_direct(Context& context) {
         return *ended;
     }
     say_happened(context);
-    return finish(context);
+    return finish_direct(context, plan.trash);
 }
 
 }  // namespace shift

@@ -79,17 +79,8 @@ Result<std::optional<Verdict>> check_names(Context& context) {
 
 Result<std::optional<Verdict>> check_triggers(Context& context) {
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
-    ASSIGN_OR_RETURN(const auto triggers, triggers_of(*look, context.db(), context.table));
     const std::vector<std::string> shadows = shadow_candidates(context);
-    std::vector<std::string> foreign;
-    for (const Trigger& trigger : triggers) {
-        const bool ours = std::any_of(shadows.begin(), shadows.end(), [&](const auto& shadow) {
-            return names_shadow(trigger.body, context.db(), shadow);
-        });
-        if (!ours) {
-            foreign.push_back(trigger.name);
-        }
-    }
+    ASSIGN_OR_RETURN(const auto foreign, users_triggers(context));
     if (!foreign.empty()) {
         return std::optional(failed(
             "has_triggers",
@@ -347,9 +338,37 @@ Result<std::optional<Verdict>> check_trash_database(Context& context) {
                            trash_database(context.job))));
 }
 
+Result<std::optional<Verdict>> announce_scratch(Context& context) {
+    const std::string scratch = scratch_name(context.job.migration);
+    const std::string name = qualified_name(context.db(), scratch);
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const auto facts, table_facts(*look, context.db(), scratch));
+    if (facts && !facts->is_view) {
+        ASSIGN_OR_RETURN(const auto rows, look->query("SELECT 1 FROM " + name + " LIMIT 1"));
+        if (!rows.empty()) {  // ours never do
+            return std::optional(failed(
+                "scratch_name_taken",
+                fmt::format("{}.{} has the name that this migration tries things under, and holds "
+                            "rows: rename or drop it first",
+                            context.db(), scratch)));
+        }
+    }
+    RETURN_IF_ERROR(context.reporter.intent("scratch", {{"db", context.db()}, {"table", scratch}}));
+    if (facts) {
+        ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
+        RETURN_IF_ERROR(locked->execute(
+            fmt::format("DROP {} IF EXISTS {}", facts->is_view ? "VIEW" : "TABLE", name)));
+    }
+    return std::optional<Verdict>();
+}
+
 std::optional<Verdict> check_statement(const Job& job) {
     std::optional<std::string> database;
     const auto parsed = parse_ddl(job.ddl_statement);
+    if (!parsed.ok() && parsed.error().message.starts_with("can not match: ';")) {
+        return failed("semicolon",
+                      "the statement holds a semicolon: file one statement and leave it out");
+    }
     // A DROP is carried out by table name, so a statement that says more must not pass for one.
     if (job.action == Action::kDrop && (!parsed.ok() || parsed->action != Action::kDrop)) {
         return failed("not_one_drop", parsed.ok()
@@ -383,7 +402,10 @@ Result<std::optional<Verdict>> check_direct_size(Context& context, const TableFa
     ASSIGN_OR_RETURN(Connection * locked, context.database.locked());
     const std::string scratch = scratch_name(job.migration);
     const std::string name = qualified_name(context.db(), scratch);
-    RETURN_IF_ERROR(context.reporter.intent("scratch", {{"db", context.db()}, {"table", scratch}}));
+    ASSIGN_OR_RETURN(auto taken, announce_scratch(context));
+    if (taken) {
+        return taken;
+    }
     RETURN_IF_ERROR(locked->execute(
         fmt::format("CREATE TABLE {} LIKE {}", name, qualified_name(context.db(), context.table))));
     const Status tried =

@@ -17,6 +17,11 @@ Result<std::optional<Verdict>> preflight_copy(Context& context, const TableFacts
 // Takes the database lock; the table is announced first and dropped again.
 Result<std::optional<Verdict>> check_rights(Context& context);
 
+// Announces the scratch table of the migration, which is to be made and dropped again, and drops
+// what an earlier attempt left under its name. A table there that holds rows is a user's: a
+// verdict. REQUIRES: the database lock.
+Result<std::optional<Verdict>> announce_scratch(Context& context);
+
 // Duplicates that a unique key to be added would lose: a verdict naming the first key that has
 // some. Bounded in time; what could not be looked at is noted and found after the copy.
 Result<std::optional<Verdict>> check_duplicates(Context& context);
@@ -32,7 +37,8 @@ Result<std::optional<Verdict>> check_final_insert(Context& context);
 // The database that trash goes to is there.
 Result<std::optional<Verdict>> check_trash_database(Context& context);
 
-// The statement names another database than the migration's, or is a DROP of more than one thing.
+// The statement holds a semicolon outside quotes (the API refuses that too), names another database
+// than the migration's, or is a DROP of more than one thing.
 std::optional<Verdict> check_statement(const Job& job);
 
 // A short ALTER would rebuild a table with more rows than direct_rows_max.

@@ -141,8 +141,10 @@ Result<Verdict> try_create(Context& context) {
     const std::string drop =
         fmt::format("DROP {} IF EXISTS {}", context.job.mode == Mode::kView ? "VIEW" : "TABLE",
                     qualified_name(context.db(), scratch));
-    RETURN_IF_ERROR(context.reporter.intent("scratch", {{"db", context.db()}, {"table", scratch}}));
-    RETURN_IF_ERROR(locked->execute(drop));
+    ASSIGN_OR_RETURN(auto taken, announce_scratch(context));
+    if (taken) {
+        return *std::move(taken);
+    }
     RETURN_IF_ERROR(locked->use_server_sql_mode());
     const Status created = locked->execute(*statement);
     if (!created.ok() && locked->lost()) {

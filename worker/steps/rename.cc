@@ -163,6 +163,13 @@ Result<Verdict> run_rename(Context& context) {
     if (wrong) {
         return *wrong;
     }
+    ASSIGN_OR_RETURN(const auto theirs, users_triggers(context));
+    if (!theirs.empty()) {  // a person's to decide, and no reason to lose the copy
+        return retry("has_triggers",
+                     fmt::format("table {} got triggers of its own since the copy ({}), which the "
+                                 "swap would leave on the old table: drop them, or cancel",
+                                 context.table_text(), fmt::join(theirs, ", ")));
+    }
     context.reporter.phase("analyze");
     RETURN_IF_ERROR(analyze(context, swap.shadow));
     // The looks above may have been long ones.

@@ -144,7 +144,10 @@ Result<std::optional<Verdict>> check_rights(Context& context) {
     }
     RETURN_IF_ERROR(context.database.lock(context.db(), context.table));
     const std::string scratch = scratch_name(job.migration);
-    RETURN_IF_ERROR(context.reporter.intent("scratch", {{"db", context.db()}, {"table", scratch}}));
+    ASSIGN_OR_RETURN(auto taken, announce_scratch(context));
+    if (taken) {
+        return taken;
+    }
     auto denied = try_all(*tool, context, scratch);
     if (tool->lost()) {
         return Error{Errc::kUnavailable, "rights check: the connection was lost"};

@@ -32,6 +32,10 @@ Result<Verdict> swap_by_lhm(Context& context);
 // the table was changed already, finishes everything after the change and says how that ended.
 Result<std::optional<Verdict>> finish_if_changed(Context& context);
 
+// After a direct statement has happened: what a DROP set aside in the table's database (`trash`)
+// goes on into the trash, then the final insert.
+Result<Verdict> finish_direct(Context& context, const History::Table& trash);
+
 // True when the step works by one direct statement instead of a copy.
 bool is_direct(const Job& job);
 

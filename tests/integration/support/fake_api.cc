@@ -297,18 +297,24 @@ std::size_t FakeApi::record(ApiCall call) {
     return calls_.size() - 1;
 }
 
-void FakeApi::hang(int fd) {
+bool FakeApi::hang(int fd, std::chrono::milliseconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
     std::unique_lock lock(mutex_);
     const std::uint64_t now = epoch_;
-    // Until the peer goes away, the fault is lifted or we end.
     while (epoch_ == now && !stopping_) {
-        changed_.wait_for(lock, std::chrono::milliseconds{50});
+        if (changed_.wait_until(lock, std::min(end, std::chrono::steady_clock::now() +
+                                                        std::chrono::milliseconds{50})) ==
+                std::cv_status::timeout &&
+            std::chrono::steady_clock::now() >= end) {
+            return true;
+        }
         char byte = 0;
         const ssize_t got = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) {
-            return;
+            return false;
         }
     }
+    return false;
 }
 
 HttpReply FakeApi::work(const HttpRequest& request) {
@@ -339,16 +345,29 @@ HttpReply FakeApi::work(const HttpRequest& request) {
     return reply;
 }
 
-bool FakeApi::send_reply(int fd, const HttpReply& reply, std::size_t cut_at) {
+namespace {
+
+std::string head_of(const HttpReply& reply) {
     std::string head = "HTTP/1.1 " + std::to_string(reply.status) + " x\r\n";
     head += "Content-Type: " + reply.content_type + "\r\n";
     head += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
     for (const auto& [name, value] : reply.headers) {
         head += name + ": " + value + "\r\n";
     }
-    head += "\r\n";
+    return head + "\r\n";
+}
+
+}  // namespace
+
+bool FakeApi::send_reply(int fd, const HttpReply& reply, std::size_t cut_at) {
     const std::size_t size = std::min(cut_at, reply.body.size());
-    return send_all(fd, head) && send_all(fd, reply.body.data(), size);
+    return send_all(fd, head_of(reply)) && send_all(fd, reply.body.data(), size);
+}
+
+bool FakeApi::drip_reply(int fd, const HttpReply& reply, std::chrono::milliseconds delay) {
+    const std::string text = head_of(reply) + reply.body;
+    return std::all_of(text.begin(), text.end(),
+                       [&](const char& byte) { return hang(fd, delay) && send_all(fd, &byte, 1); });
 }
 
 bool FakeApi::answer(int fd, const HttpRequest& request) {
@@ -357,6 +376,7 @@ bool FakeApi::answer(int fd, const HttpRequest& request) {
     const Wrong wrong = fault ? fault->wrong : Wrong::kRewrite;
     const bool do_work = wrong == Wrong::kAnswerAfter || wrong == Wrong::kResetAfter ||
                          wrong == Wrong::kHangAfter || wrong == Wrong::kCutAfter ||
+                         wrong == Wrong::kLateAfter || wrong == Wrong::kDripAfter ||
                          wrong == Wrong::kRewrite;
     // Recorded before the work: whoever sees its effect must find the call.
     call.done = do_work;
@@ -396,6 +416,14 @@ bool FakeApi::answer(int fd, const HttpRequest& request) {
         case Wrong::kCutAfter:
             (void)send_reply(fd, reply, reply.body.size() / 2);
             return false;
+        case Wrong::kDripAfter:
+            (void)drip_reply(fd, reply, fault->delay);
+            return false;
+        case Wrong::kLateAfter:
+            if (!hang(fd, fault->delay)) {
+                return false;
+            }
+            break;
         case Wrong::kRewrite:
             if (fault && fault->rewrite) {
                 reply.body = fault->rewrite(reply.body);

@@ -44,6 +44,8 @@ enum class Wrong {
     kHangAfter,    // the work is done, never answered
     kGarbage,      // bytes that are no HTTP
     kCutAfter,     // the work is done; the answer ends in the middle of the body
+    kLateAfter,    // the work is done, answered after `delay`
+    kDripAfter,    // the work is done, answered byte by byte, `delay` between them
     kRewrite,      // the answer is given through `rewrite` (unchanged without one)
 };
 struct Fault {
@@ -53,6 +55,7 @@ struct Fault {
     int skip = 0;               // after leaving this many alone
     MigrationId migration = 0;  // only calls about it; 0 = any
     int status = 500;
+    std::chrono::milliseconds delay{0};
     std::string body = {};
     std::size_t body_bytes = 0;  // pads the body to this size
     std::string content_type = "text/html; charset=utf-8";
@@ -98,9 +101,11 @@ class FakeApi {
     // False: the connection is over.
     bool answer(int fd, const HttpRequest& request);
     bool send_reply(int fd, const HttpReply& reply, std::size_t cut_at);
+    bool drip_reply(int fd, const HttpReply& reply, std::chrono::milliseconds delay);
     HttpReply work(const HttpRequest& request);
     std::unique_ptr<Fault> take_fault(const ApiCall& call);
-    void hang(int fd);
+    // Until the peer goes away, the fault is lifted, we end, or `limit` has passed: then true.
+    bool hang(int fd, std::chrono::milliseconds limit = std::chrono::hours{1});
     std::size_t record(ApiCall call);
 
     ApiModel model_;

@@ -5,8 +5,6 @@
 
 #include <utility>
 
-#include "tests/integration/support/invariants.h"
-
 namespace shift::testing {
 namespace {
 
@@ -30,6 +28,7 @@ HeldCopy::HeldCopy(ScenarioOptions options, bool start) : s(with_chunks(std::mov
     if (start) {
         s.supervisor().start();
     }
+    s.set_watch([this] { invariants.look(); });
     writers.set_rest(milliseconds{10});
     writers.start();
 }
@@ -53,7 +52,7 @@ void HeldCopy::finish() {
     s.await_idle();
     writers.stop();
     EXPECT_THAT(writers.errors(), ::testing::IsEmpty());
-    EXPECT_THAT(Invariants(s).violations(
+    EXPECT_THAT(invariants.violations(
                     {.id = id, .changed = true, .kept = {"t", "versions"}, .with_content = true}),
                 ::testing::IsEmpty());
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "tests/integration/support/invariants.h"
 #include "tests/integration/support/scenario.h"
 #include "tests/integration/support/writers.h"
 
@@ -27,6 +28,7 @@ class HeldCopy {
 
     Scenario s;
     CopyGate gate{s};
+    Invariants invariants{s};  // looked at in all waits of `s`
     Writers writers{s.server(), "app", "t", 1, base_seed()};
     MigrationId id = 0;
     pid_t worker = 0;  // of copy()

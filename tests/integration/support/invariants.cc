@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <utility>
 
 #include "tests/integration/support/writers.h"
 
@@ -20,7 +21,8 @@ const std::map<std::string, std::vector<std::string>>& legal_moves() {
         {"next_step", {"0>1", "3>4", "11>12"}},
         {"complete", {"3>8", "5>8", "9>8"}},
         {"fail", {"0>10", "3>10", "5>10"}},
-        {"error", {"3>13"}}};
+        {"error", {"3>13"}},
+        {"offer", {"3>3"}}};
     return kMoves;
 }
 
@@ -57,6 +59,19 @@ pid_t parent_of(pid_t pid) {
     return process_in("/proc/" + std::to_string(pid)).parent;
 }
 
+// Of the job that a worker or an engine is for; both name their attempt's folder. "" when it cannot
+// be told.
+std::string table_of(const std::string& command, const std::string& state_dir) {
+    const std::string attempts = state_dir + "/attempts/";
+    const std::size_t at = command.find(attempts);
+    if (at == std::string::npos) {
+        return "";
+    }
+    const std::size_t end = command.find_first_not_of("0123456789", at + attempts.size());
+    const auto job = parse_json(slurp(command.substr(at, end - at) + "/job.json"));
+    return job.ok() ? string_or(*job, "database", "") + "." + string_or(*job, "table", "") : "";
+}
+
 std::vector<pid_t> zombies_of(pid_t parent) {
     std::vector<pid_t> found;
     std::error_code error;
@@ -86,30 +101,57 @@ void Invariants::add(const std::string& text) {
 }
 
 void Invariants::look() {
-    std::vector<std::pair<pid_t, std::string>> workers;
-    std::vector<std::pair<pid_t, std::string>> engines;
-    for (const pid_t pid : s_.supervisor().workers()) {
-        const std::string command = command_line(pid);
-        if (command.find("--exec-engine") != std::string::npos ||
-            command.find("pt-online-schema-change") != std::string::npos) {
-            if (command.find("--execute") != std::string::npos) {
-                engines.emplace_back(pid, command);
+    std::vector<Acting> engines;
+    for (const SupervisorProcess* host : hosts_) {
+        std::vector<Acting> workers;
+        for (const pid_t pid : host->workers()) {
+            Acting one{.pid = pid, .command = command_line(pid), .host = host};
+            one.table = table_of(one.command, host->state_dir());
+            if (one.command.find("--exec-engine") != std::string::npos ||
+                one.command.find("pt-online-schema-change") != std::string::npos) {
+                if (one.command.find("--execute") != std::string::npos) {
+                    one.is_stopped = process_in("/proc/" + std::to_string(pid)).state == 'T';
+                    engines.push_back(std::move(one));
+                }
+            } else if (one.command.find("--attempt-dir") != std::string::npos) {
+                workers.push_back(std::move(one));
             }
-        } else if (command.find("--attempt-dir") != std::string::npos) {
-            workers.emplace_back(pid, command);
         }
+        look_for_two(workers);
     }
-    for (const auto* group : {&workers, &engines}) {
-        for (std::size_t i = 0; i + 1 < group->size(); ++i) {
-            const auto& [first, one] = (*group)[i];
-            const auto& [second, other] = (*group)[i + 1];
+    look_for_two(engines);
+}
+
+void Invariants::look_for_two(const std::vector<Acting>& all) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        for (std::size_t j = i + 1; j < all.size(); ++j) {
+            const Acting& one = all[i];
+            const Acting& other = all[j];
+            const bool share_a_table = !one.table.empty() && one.table == other.table;
             // A worker's child looks like a second worker until its exec.
-            if (parent_of(first) != second && parent_of(second) != first) {
-                add("workers: two at once: " + std::to_string(first) + " " + one + " and " +
-                    std::to_string(second) + " " + other);
+            if (share_a_table && parent_of(one.pid) != other.pid &&
+                parent_of(other.pid) != one.pid && !may_be(one, other)) {
+                add("workers: two at once: " + std::to_string(one.pid) + " " + one.command +
+                    " and " + std::to_string(other.pid) + " " + other.command);
             }
         }
     }
+}
+
+// Engines of two hosts: one that is stopped acts on nothing, and one whose worker has lost the
+// table's lock goes on until that notices and has stopped it.
+bool Invariants::may_be(const Acting& one, const Acting& other) {
+    constexpr seconds kNoticed{2};
+    constexpr seconds kStopped{10};
+    if (one.host == other.host) {
+        return false;
+    }
+    if (one.is_stopped || other.is_stopped) {
+        return true;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    const auto [since, is_new] = beside_.try_emplace({one.pid, other.pid}, now);
+    return now - since->second < stretched(kNoticed + kStopped);
 }
 
 void Invariants::look_at_api(MigrationId id) {
@@ -128,12 +170,21 @@ void Invariants::look_at_api(MigrationId id) {
         }
     }
     // Every transition that reached the API moved it: none was told twice.
-    for (const char* call : {"next_step", "complete", "fail", "error", "offer"}) {
-        if (s_.api().count(call, id, true) != moved[call] && std::string(call) != "offer") {
+    for (const char* call : {"next_step", "complete", "fail", "error"}) {
+        if (s_.api().count(call, id, true) != moved[call]) {
             add("api: " + std::string(call) + " told " +
                 std::to_string(s_.api().count(call, id, true)) + " times, moved it " +
                 std::to_string(moved[call]) + " times: " + joined(history));
         }
+    }
+    // An offer leaves the status as it is, so one told twice moves it too: it would offer what
+    // somebody may be at work on. Between two of them it is claimed.
+    bool is_offered = false;
+    for (const ApiCall& call : s_.api().calls("", id, true)) {
+        if (call.endpoint == "offer" && std::exchange(is_offered, true)) {
+            add("api: offered twice after one claim: " + joined(s_.api().sequence(id)));
+        }
+        is_offered = is_offered && call.endpoint != "unstage";
     }
     if (!s_.text(id, "run_host").empty()) {
         add("api: still pinned to " + s_.text(id, "run_host"));
@@ -198,7 +249,7 @@ void Invariants::look_at_server(const End& end) {
                        "SELECT IS_FREE_LOCK(CONCAT('shift:', SHA1(CONCAT('app', CHAR(0), "
                        "'t'))))") == 1;
         },
-        seconds{10});
+        patience_);
     if (!is_free) {
         add("lock: the database lock of app.t is held");
     }
@@ -241,7 +292,7 @@ void Invariants::look_at_processes() {
         [this] {
             return s_.supervisor().workers().empty() && zombies_of(s_.supervisor().pid()).empty();
         },
-        seconds{10});
+        patience_);
     if (none) {
         return;
     }

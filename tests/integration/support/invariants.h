@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/integration/support/scenario.h"
@@ -25,11 +28,20 @@ namespace shift::testing {
 //   process       no worker, engine or zombie is left
 class Invariants {
   public:
-    explicit Invariants(Scenario& scenario) : s_(scenario) {}
+    explicit Invariants(Scenario& scenario) : s_(scenario), hosts_{&scenario.supervisor()} {}
 
     static void make_bystanders(Db& db);
 
-    // While it runs; as often as possible.
+    // A further host, whose processes are looked at too.
+    void also(SupervisorProcess& other) { hosts_.push_back(&other); }
+
+    // How long the end may take to become quiet: processes ending, locks of cut sessions.
+    // Stretched.
+    void set_patience(milliseconds patience) { patience_ = patience; }
+
+    // While it runs; as often as possible. Two workers at one table of one host: across hosts a
+    // worker may start beside another, and finds the table's lock held. Two engines at one table
+    // of one host; of two hosts for longer than a worker takes to end one that lost its lock.
     void look();
     // What look() has found by now.
     const std::vector<std::string>& seen() const { return found_; }
@@ -45,7 +57,18 @@ class Invariants {
     std::vector<std::string> violations(const End& end);
 
   private:
+    // A worker or an engine.
+    struct Acting {
+        pid_t pid = 0;
+        std::string command = {};
+        std::string table = {};
+        const SupervisorProcess* host = nullptr;
+        bool is_stopped = false;
+    };
+
     void add(const std::string& text);
+    void look_for_two(const std::vector<Acting>& all);
+    bool may_be(const Acting& one, const Acting& other);
     void look_at_api(MigrationId id);
     void look_at_tables(const End& end);
     void look_at_journal();
@@ -54,7 +77,10 @@ class Invariants {
     void look_at_processes();
 
     Scenario& s_;
+    std::vector<SupervisorProcess*> hosts_;
+    std::map<std::pair<pid_t, pid_t>, std::chrono::steady_clock::time_point> beside_;
     std::vector<std::string> found_;
+    milliseconds patience_ = seconds{10};
 };
 
 }  // namespace shift::testing

@@ -81,8 +81,9 @@ std::string pt_osc() {
     throw std::runtime_error("pt-online-schema-change is not installed (percona-toolkit)");
 }
 
-std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s,
-                              const std::string& tool) {
+namespace {
+
+void spit_gate(const std::string& folder) {
     // Wraps the tool's own function before its main program runs; a signal ends the wait as it ends
     // the tool's own sleeps.
     spit(folder + "/Gate.pm", R"(package Gate;
@@ -104,11 +105,37 @@ INIT {
 }
 1;
 )");
+}
+
+}  // namespace
+
+std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s,
+                              const std::string& tool) {
+    spit_gate(folder);
     const std::string path = folder + "/pt-osc-small-steps";
     const std::string pause = pause_s > 0 ? fmt::format(" --sleep {}", pause_s) : "";
     spit_wrapper(path, folder, tool,
                  fmt::format(R"(perl -I{} -MGate {} "$@" --chunk-size {} --chunk-time 0{})", folder,
                              tool, chunk_rows, pause));
+    return path;
+}
+
+void forget_plugins(const std::string& folder) {
+    std::string help;
+    for (const std::string& line : split(slurp(folder + "/pt-osc.help"), '\n')) {
+        help += line.find("--plugin") == std::string::npos ? line + "\n" : "";
+    }
+    spit(folder + "/pt-osc.help", help);
+}
+
+std::string small_step_square_pt_osc(const std::string& folder, int chunk_rows) {
+    spit_gate(folder);
+    const std::string tool = std::string(SHIFT_SOURCE_ROOT) + "/tests/stand_ins/square_pt_osc.pl";
+    const std::string path = folder + "/pt-osc-square";
+    // The stand-in executes the installed tool, which inherits the module by the environment.
+    spit_wrapper(path, folder, tool,
+                 fmt::format(R"(env PERL5OPT='-I{} -MGate' {} "$@" --chunk-size {} --chunk-time 0)",
+                             folder, tool, chunk_rows));
     return path;
 }
 

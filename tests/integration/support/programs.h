@@ -22,6 +22,12 @@ std::string pt_osc();
 std::string small_step_pt_osc(const std::string& folder, int chunk_rows, double pause_s,
                               const std::string& tool = pt_osc());
 
+// The tool of the script in `folder` says from now on that it knows no --plugin.
+void forget_plugins(const std::string& folder);
+
+// The same with the stand-in for Square's patched tool (tests/stand_ins/), without pauses.
+std::string small_step_square_pt_osc(const std::string& folder, int chunk_rows);
+
 // Writes a script into `folder` that runs the real tool with chunks of 200 rows and stops it at the
 // point named in the file `folder`/stop-at: it writes the name to `folder`/reached and stands still
 // until it is killed (TERM lets it go on as the tool would). Points, in order:

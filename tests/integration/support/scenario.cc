@@ -51,7 +51,12 @@ Scenario::Scenario(const ScenarioOptions& options)
     std::map<std::string, std::string> settings = options.settings;
     if (options.chunk_rows > 0) {
         settings["pt_osc_path"] =
-            small_step_pt_osc(dir_.path(), options.chunk_rows, options.chunk_pause_s);
+            options.flavour == OscFlavour::kSquare
+                ? small_step_square_pt_osc(dir_.path(), options.chunk_rows)
+                : small_step_pt_osc(dir_.path(), options.chunk_rows, options.chunk_pause_s);
+        if (options.flavour == OscFlavour::kBasic) {
+            forget_plugins(dir_.path());
+        }
         for (const auto& [key, value] : lhm_small_steps(dir_, options)) {
             settings.emplace(key, value);
         }
@@ -197,7 +202,11 @@ std::string Scenario::file(MigrationId id, int file_type) {
 
 void Scenario::await(const std::string& what, const std::function<bool()>& done,
                      milliseconds deadline) {
-    if (!poll_until(done, deadline)) {
+    const auto look = [&] {
+        watch_();
+        return done();
+    };
+    if (!poll_until(look, deadline)) {
         throw std::runtime_error("not in time: " + what);
     }
 }
@@ -206,6 +215,7 @@ void Scenario::await_status(MigrationId id, int wanted, milliseconds deadline) {
     int seen = -1;
     const bool over = poll_until(
         [&] {
+            watch_();
             seen = status(id);
             const bool final = seen == 8 || seen == 10 || seen == 13;
             return seen == wanted || (final && seen != wanted);

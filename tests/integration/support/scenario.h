@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/integration/support/fake_api.h"
@@ -29,6 +30,10 @@ struct Change {
     Json custom_options = Json::object();
 };
 
+// Of the tool that copies: the installed one, the stand-in for Square's patched one, or the
+// installed one that seems to know no plugins.
+enum class OscFlavour { kStock, kSquare, kBasic };
+
 struct ScenarioOptions {
     bool real_api = false;    // shift-api behind the recording proxy, instead of the model
     bool own_server = false;  // a mariadbd of its own (to be killed), else the shared one, emptied
@@ -37,6 +42,7 @@ struct ScenarioOptions {
     bool start = true;                                 // start the supervisor
     int chunk_rows = 0;  // > 0: the engines copy in chunks of so many rows
     double chunk_pause_s = 0;
+    OscFlavour flavour = OscFlavour::kStock;  // with chunk_rows
 };
 
 // One supervisor, one API, one database server. When the test has failed, the end prints the logs
@@ -72,6 +78,9 @@ class Scenario {
     void cancel(MigrationId id);
     std::string file(MigrationId id, int file_type);
 
+    // Called at every look of the waits below.
+    void set_watch(std::function<void()> watch) { watch_ = std::move(watch); }
+
     // Polls; throws with the logs when `done` is not true in time.
     void await(const std::string& what, const std::function<bool()>& done,
                milliseconds deadline = kDeadline);
@@ -105,6 +114,7 @@ class Scenario {
     std::unique_ptr<FakeApi> api_;
     std::unique_ptr<SupervisorProcess> supervisor_;
     std::map<MigrationId, Change> changes_;
+    std::function<void()> watch_ = [] {};
 };
 
 // While closed, no copy gets past its next chunk: a migration stays in the middle of its copy for

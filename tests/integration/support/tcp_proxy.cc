@@ -80,12 +80,17 @@ void TcpProxy::cut_on(const std::string& text, Cut cut, int times) {
     traps_.push_back({text, cut, times});
 }
 
-bool TcpProxy::is_trapped(const std::string& text, Cut& cut) {
+void TcpProxy::call_on(const std::string& text, std::function<void()> call) {
+    const std::lock_guard lock(mutex_);
+    traps_.push_back({text, Cut::kBefore, 1, std::move(call)});
+}
+
+bool TcpProxy::is_trapped(const std::string& text, Trap& sprung) {
     const std::lock_guard lock(mutex_);
     for (Trap& trap : traps_) {
         if (trap.left > 0 && text.find(trap.text) != std::string::npos) {
             --trap.left;
-            cut = trap.cut;
+            sprung = trap;
             return true;
         }
     }
@@ -148,21 +153,25 @@ bool TcpProxy::pass(const Pair& pair, bool from_client, std::string& recent) {
     if (const int wait = delay_ms_; wait > 0) {
         ::usleep(static_cast<useconds_t>(wait) * 1000);
     }
-    Cut cut{};
+    Trap trap;
     bool is_cut = false;
     if (from_client) {
         recent.append(bytes);
-        is_cut = is_trapped(recent, cut);
+        is_cut = is_trapped(recent, trap);
+        if (is_cut && trap.call) {
+            trap.call();
+            is_cut = false;
+        }
         recent.erase(0, recent.size() - std::min(recent.size(), kRecentBytes));
     }
     if (!is_cut) {
         return send_all(to, bytes);
     }
     ++cuts_;
-    if (cut == Cut::kBefore || !send_all(to, bytes)) {
+    if (trap.cut == Cut::kBefore || !send_all(to, bytes)) {
         return false;
     }
-    if (cut == Cut::kDone) {
+    if (trap.cut == Cut::kDone) {
         // Its answer, thrown away.
         pollfd answer{to, POLLIN, 0};
         (void)::poll(&answer, 1, static_cast<int>(stretched(seconds(60)).count()));

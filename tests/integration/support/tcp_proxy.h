@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -38,6 +39,9 @@ class TcpProxy {
         kDone,    // when the server's answer to them is here: it was done, and nobody is told
     };
     void cut_on(const std::string& text, Cut cut, int times = 1);
+    // When a client's bytes contain `text` for the first time, `call` runs before they are passed
+    // on.
+    void call_on(const std::string& text, std::function<void()> call);
     // How many connections cut_on() has cut.
     int cuts() const { return cuts_; }
 
@@ -46,6 +50,7 @@ class TcpProxy {
         std::string text;
         Cut cut = Cut::kBefore;
         int left = 0;
+        std::function<void()> call = {};  // instead of a cut
     };
     struct Pair {
         UniqueFd client;
@@ -56,7 +61,7 @@ class TcpProxy {
     void relay(UniqueFd client);
     bool pass(const Pair& pair, bool from_client, std::string& recent);
     // False: no trap is sprung.
-    bool is_trapped(const std::string& text, Cut& cut);
+    bool is_trapped(const std::string& text, Trap& sprung);
 
     int port_ = 0;
     std::atomic<int> upstream_port_;

@@ -65,6 +65,19 @@ TEST(PayloadOfClaim, ADifferentStatusIsDerivedAgainFromTheStatement) {
     EXPECT_EQ(payload.host, "db1");
 }
 
+TEST(PayloadOfClaim, TheTableIsTheStatementsAlsoWhenTheListingNamesAnother) {
+    Migration listed;
+    listed.status = 0;
+    listed.lock_version = 4;
+    listed.table = "other";
+    listed.ddl_statement = "ALTER TABLE t DROP COLUMN a";
+    Migration now = listed;
+    now.lock_version = 5;
+    EXPECT_EQ(payload_of_claim(listed, now).table, "t");
+    listed.ddl_statement = now.ddl_statement = "please drop a column";
+    EXPECT_EQ(payload_of_claim(listed, now).table, "other");
+}
+
 OwedCall owed(CallKind kind, int claimed_status) {
     OwedCall call;
     call.kind = kind;

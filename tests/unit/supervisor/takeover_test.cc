@@ -184,6 +184,19 @@ TEST_F(Takeover, LosesAgainstAPinWrittenAfterOurs) {
     EXPECT_EQ(api.at(1)["run_host"], "third");
 }
 
+// Else we would pin it only to tell the API that we cannot run it.
+TEST_F(Takeover, IsRefusedWithoutADatabaseServer) {
+    add_of_dead_host(3, false);
+    Json row = api.at(1);
+    row.erase("host");
+    const auto refused = supervisor->command("takeover", {{"migration", row}});
+    EXPECT_EQ(refused.error().code, Errc::kInvalidArgument);
+    EXPECT_NE(refused.error().message.find("host"), std::string::npos) << refused.error().message;
+    run(30);
+    EXPECT_EQ(api.at(1)["run_host"], "them");
+    EXPECT_EQ(api_status(1), 3);
+}
+
 TEST_F(Takeover, IsRefusedForWhatIsInWorkHereAndForWhatNoMachineMoves) {
     api.add(1, 3);
     run();
