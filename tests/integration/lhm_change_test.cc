@@ -365,6 +365,37 @@ TEST_F(LhmChange, ParallelDeletesAreInTheNewTable) {
     EXPECT_EQ(count("users"), 40);
 }
 
+// Keys of another type whose values stay what they are, under writes.
+TEST_F(LhmChange, AKeyMayBecomeWider) {
+    db_.execute(
+        "CREATE TABLE k (d DECIMAL(8,2) NOT NULL, t DATETIME(3) NOT NULL, f FLOAT NOT NULL, b "
+        "VARBINARY(4) NOT NULL, c CHAR(4) NOT NULL, day DATE NOT NULL, a INT, PRIMARY KEY (d, t, "
+        "f, b, c, day))");
+    db_.execute(
+        "INSERT INTO k SELECT seq / 7, '2020-01-01' + INTERVAL seq * 1001 MICROSECOND, seq / 3, "
+        "UNHEX(LPAD(HEX(seq), 8, '0')), seq, '2020-01-01', seq FROM seq_1_to_300");
+    lhm_.start(Lhm::quick("change-table", "app.k",
+                          {"--alter",
+                           "MODIFY d DECIMAL(12,4) NOT NULL, MODIFY t DATETIME(6) NOT NULL, MODIFY "
+                           "f DOUBLE NOT NULL, MODIFY b VARBINARY(9) NOT NULL, MODIFY c "
+                           "VARCHAR(9) NOT NULL, MODIFY day DATETIME NOT NULL",
+                           "--stride", "20", "--delay", "20ms", "--execute"}));
+    await_copying("k");
+    db_.execute("UPDATE k SET a = -a WHERE a % 3 = 0");
+    db_.execute("DELETE FROM k WHERE a % 7 = 0");
+    db_.execute("UPDATE k SET f = f + 1000 WHERE a % 5 = 0");
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("no differences")) << answer.text;
+    EXPECT_EQ(row_difference(db_, "SELECT a, ROUND(d, 2), HEX(b), c FROM k ORDER BY a",
+                             "SELECT a, d, HEX(b), c FROM " + quote_name(archive_of(db_, "app")) +
+                                 " ORDER BY a"),
+              "");
+    EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM k JOIN " + quote_name(archive_of(db_, "app")) +
+                          " o USING (a) WHERE k.t = o.t AND k.f = o.f AND k.day = o.day"),
+              count("k"));
+}
+
 // ---- what a plan says, and refusals
 
 TEST_F(LhmChange, WithoutExecuteNothingIsChanged) {
@@ -450,6 +481,26 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"KeyChangesItsKind",
                 {kPlain},
                 {"--alter", "MODIFY id VARCHAR(20) NOT NULL"},
+                "no_key_left"},
+        Refused{"KeyLosesItsFraction",
+                {"CREATE TABLE t (id DATETIME(6) NOT NULL PRIMARY KEY, a INT)"},
+                {"--alter", "MODIFY id DATETIME NOT NULL"},
+                "no_key_left"},
+        Refused{"KeyLosesDigits",
+                {"CREATE TABLE t (id DECIMAL(10,4) NOT NULL PRIMARY KEY, a INT)"},
+                {"--alter", "MODIFY id DECIMAL(12,2) NOT NULL"},
+                "no_key_left"},
+        Refused{"KeyLosesPrecision",
+                {"CREATE TABLE t (id DOUBLE NOT NULL PRIMARY KEY, a INT)"},
+                {"--alter", "MODIFY id FLOAT NOT NULL"},
+                "no_key_left"},
+        Refused{"KeyIsPadded",
+                {"CREATE TABLE t (id VARBINARY(8) NOT NULL PRIMARY KEY, a INT)"},
+                {"--alter", "MODIFY id BINARY(8) NOT NULL"},
+                "no_key_left"},
+        Refused{"KeyLosesBlanks",
+                {"CREATE TABLE t (id VARCHAR(8) COLLATE utf8mb4_nopad_bin NOT NULL PRIMARY KEY)"},
+                {"--alter", "MODIFY id CHAR(8) COLLATE utf8mb4_nopad_bin NOT NULL"},
                 "no_key_left"},
         Refused{"RenamesTheTable", {kPlain}, {"--alter", "RENAME TO u"}, "cannot be renamed"},
         Refused{"DropsAPartition",

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/ddl.h"
+#include "worker/lhm/column_types.h"
 
 namespace shift::lhm {
 namespace {
@@ -13,41 +14,6 @@ namespace {
 // No value that people store holds it; it is also what makes the whole text binary, so that columns
 // of any character sets go together.
 constexpr const char* kSeparator = "X'001F'";
-
-bool is_integer(const Column& column) {
-    return is_one_of(column.data_type, {"tinyint", "smallint", "mediumint", "int", "integer",
-                                        "bigint", "year", "bit"});
-}
-
-bool is_exact(const Column& column) {
-    return is_integer(column) || is_one_of(column.data_type, {"decimal", "numeric"});
-}
-
-bool is_inexact(const Column& column) {
-    return is_one_of(column.data_type, {"float", "double", "real"});
-}
-
-bool is_number(const Column& column) {
-    return is_exact(column) || is_inexact(column);
-}
-
-bool is_text(const Column& column) {
-    return !column.collation.empty() && column.data_type != "enum" && column.data_type != "set";
-}
-
-bool is_listed(const Column& column) {
-    return column.data_type == "enum" || column.data_type == "set";
-}
-
-bool is_bytes(const Column& column) {
-    return column.data_type.ends_with("binary") || column.data_type.ends_with("blob");
-}
-
-bool is_geometry(const Column& column) {
-    return is_one_of(column.data_type,
-                     {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring",
-                      "multipolygon", "geometrycollection", "geomcollection"});
-}
 
 // "(10,2)" of "decimal(10,2) unsigned".
 std::string digits_of(const Column& column) {
