@@ -392,6 +392,19 @@ TEST_F(LhmHoles, MissingRightsAreToldAtTheDryRun) {
     db_.execute("SET GLOBAL log_bin_trust_function_creators = 1");
     EXPECT_EQ(lhm_.change("app.users", {"--add-column", "x int", "--user", "weak"}).code, 0)
         << lhm_.output();
+    // What the new table may refuse is looked for while both tables are held.
+    const std::vector<std::string> stricter = {"--add-unique-index", "username", "--user", "weak"};
+    const std::vector<std::string> converts = {"--change-column", "comment VARCHAR(30)", "--user",
+                                               "weak"};
+    for (const auto& change : {stricter, converts}) {
+        const auto lock = lhm_.plan("app.users", change);
+        EXPECT_EQ(lock.code, 1) << lock.text;
+        EXPECT_TRUE(lock.says("GRANT LOCK TABLES ON `app`.*")) << lock.text;
+    }
+    for (const char* at : {"127.0.0.1", "localhost"}) {
+        db_.execute(std::string("GRANT LOCK TABLES ON app.* TO 'weak'@'") + at + "'");
+    }
+    EXPECT_EQ(lhm_.change("app.users", converts).code, 0) << lhm_.output();
     db_.execute("SET GLOBAL log_bin_trust_function_creators = 0");
 }
 

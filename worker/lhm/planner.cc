@@ -120,7 +120,7 @@ Result<Planned> Planner::make(const std::string& copy_id) {
     }
     if (!planned.refused) {
         ASSIGN_OR_RETURN(Connection * locked, workshop_.database.locked());
-        ASSIGN_OR_RETURN(planned.refused, check_rights(*locked, plan));
+        ASSIGN_OR_RETURN(planned.refused, check_rights(*locked, plan, options_));
     }
     if (!planned.refused) {
         ASSIGN_OR_RETURN(planned.refused, check_data(sessions_, plan, options_, workshop_.stop));
