@@ -322,6 +322,35 @@ TEST_F(LhmCopy, ConversionsAreComparedAfterTheConversion) {
               "800");
 }
 
+// Two values that are longer than max_allowed_packet (here 1 MiB) together: a checksum of both in
+// one text would be NULL.
+TEST_F(LhmCopy, AHugeRowThatDiffersIsFoundAndRepaired) {
+    db_.execute("SET GLOBAL max_allowed_packet = 1048576");
+    db_.execute("CREATE TABLE huge (id INT NOT NULL PRIMARY KEY, a LONGTEXT, b LONGBLOB)");
+    db_.execute(
+        "INSERT INTO huge SELECT seq, REPEAT('a', 600000), REPEAT('b', 600000) FROM seq_1_to_2");
+    hold();
+    lhm_.start(Lhm::quick("change-table", "app.huge",
+                          {"--add-column", "x int", "--data-check", "0", "--throttle-file",
+                           dir_ / "hold", "--throttle-interval", "50ms", "--execute"}));
+    ASSERT_TRUE(poll_until([&] {
+        return lhm_.output().find("hold exists") != std::string::npos || !lhm_.process().running();
+    })) << lhm_.output();
+    // The copy leaves a row alone that is there: it would be the newer one.
+    db_.execute("DELETE FROM lhmn_huge");
+    db_.execute(
+        "INSERT INTO lhmn_huge (id, a, b) SELECT id, a, CONCAT(LEFT(b, 599999), 'x') FROM huge "
+        "WHERE id = 1");
+    let_go();
+    const auto answer = lhm_.finish();
+    db_.execute("SET GLOBAL max_allowed_packet = DEFAULT");
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("differed in 1 rows ((1))")) << answer.text;
+    EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM huge JOIN " + quote_name(archive_of(db_, "app")) +
+                          " o USING (id) WHERE huge.a = o.a AND huge.b = o.b"),
+              2);
+}
+
 TEST_F(LhmCopy, VerificationCanBeLeftOut) {
     make_users(20);
     const auto answer = change("users", {"--add-column", "x int", "--no-verify"});
