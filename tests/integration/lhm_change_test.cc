@@ -319,6 +319,15 @@ TEST_F(LhmChange, TheAutoIncrementCounterIsCarriedOver) {
     EXPECT_GE(db_.integer("SELECT MAX(id) FROM users"), 5000);
 }
 
+// What the dry run tried leaves no trace in the new table.
+TEST_F(LhmChange, ANewCounterBeginsWithOne) {
+    db_.execute("CREATE TABLE n (name VARCHAR(9) NOT NULL PRIMARY KEY)");
+    db_.execute("INSERT INTO n SELECT CONCAT('n', seq) FROM seq_1_to_50");
+    change("n", {"--add-column", "id INT NOT NULL AUTO_INCREMENT UNIQUE", "--threads", "1"});
+    EXPECT_EQ(db_.integer("SELECT MIN(id) FROM n"), 1);
+    EXPECT_EQ(count("n"), 50);
+}
+
 TEST_F(LhmChange, AnEmptyTableIsChangedToo) {
     make_users(0);
     change("users", {"--add-column", "x int"});
@@ -538,6 +547,50 @@ INSTANTIATE_TEST_SUITE_P(
                 {kPlain, "INSERT INTO t VALUES (1, 'x', 1), (5, '日', 1)"},
                 {"--alter", "MODIFY a VARCHAR(20) CHARACTER SET latin1"},
                 "row (5)"},
+        Refused{"RefusedByANewCheck",
+                {kPlain, "INSERT INTO t SELECT seq, 'x', IF(seq = 17, -1, 1) FROM seq_1_to_30"},
+                {"--alter", "ADD CONSTRAINT positive CHECK (b > 0)"},
+                "row (17): CONSTRAINT `positive` failed"},
+        Refused{"NoPartitionForARow",
+                {kPlain, "INSERT INTO t (id) VALUES (1), (5), (50)"},
+                {"--alter", "PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (10))"},
+                "row (50): Table has no partition"},
+        Refused{"AGeneratedColumnOverflows",
+                {kPlain, "INSERT INTO t VALUES (1, 'x', 1), (2, 'x', 200)"},
+                {"--alter", "ADD g TINYINT AS (b * 2) STORED"},
+                "row (2): Out of range"},
+        Refused{"TextThatIsNoJson",
+                {kPlain, "INSERT INTO t VALUES (1, '{}', 1), (2, 'x', 1)"},
+                {"--alter", "MODIFY a JSON"},
+                "row (2): CONSTRAINT"},
+        Refused{"RoundsADecimal",
+                {"CREATE TABLE t (id INT PRIMARY KEY, a DECIMAL(10,4))",
+                 "INSERT INTO t VALUES (1, 1.5), (2, 1.2345), (3, NULL)"},
+                {"--alter", "MODIFY a DECIMAL(8,2)"},
+                "row (2): a '1.2345' would become '1.23'"},
+        Refused{"CutsFractionsOfSeconds",
+                {"CREATE TABLE t (id INT PRIMARY KEY, a DATETIME(6))",
+                 "INSERT INTO t VALUES (1, '2020-01-01 10:00:00'), (2, '2020-01-01 10:00:00.5')"},
+                {"--alter", "MODIFY a DATETIME"},
+                "row (2): a '2020-01-01 10:00:00.500000' would become"},
+        Refused{"LosesPrecision",
+                {"CREATE TABLE t (id INT PRIMARY KEY, a DOUBLE)",
+                 "INSERT INTO t VALUES (1, 0.5), (2, 0.123456789)"},
+                {"--alter", "MODIFY a FLOAT"},
+                "row (2): a '0.123456789' would become"},
+        Refused{"CutsBlanks",
+                {kPlain, "INSERT INTO t VALUES (1, 'x', 1), (2, 'x ', 1)"},
+                {"--alter", "MODIFY a CHAR(20)"},
+                "row (2): a 'x ' would become 'x'"},
+        Refused{"AMemberBecomesItsNumber",
+                {"CREATE TABLE t (id INT PRIMARY KEY, a ENUM('5', '2'))",
+                 "INSERT INTO t VALUES (1, '2'), (2, '5')"},
+                {"--alter", "MODIFY a INT"},
+                "row (2): a '5' would become '1'"},
+        Refused{"NoWayBackForADroppedColumn",
+                {kPlain},
+                {"--remove-column", "b", "--rollback-window", "1h"},
+                "no_way_back"},
         Refused{"DuplicatesUnderAUniqueKey",
                 {kPlain, "INSERT INTO t VALUES (1, 'x', 1), (2, 'dup', 2), (3, 'dup', 3)"},
                 {"--add-unique-index", "a"},

@@ -305,7 +305,7 @@ TEST_F(LhmCopy, ConversionsAreComparedAfterTheConversion) {
         "seq), 1950 + seq % 150 "
         "FROM seq_1_to_800");
     const auto answer = change(
-        "v", {"--alter",
+        "v", {"--allow-loss", "--alter",
               "MODIFY a BIGINT, MODIFY b DECIMAL(8,2), MODIFY c VARCHAR(30) CHARACTER SET utf8mb4, "
               "MODIFY d "
               "VARCHAR(9), MODIFY e ENUM('y','x','z'), MODIFY f DOUBLE, MODIFY g DATETIME, MODIFY "
