@@ -126,6 +126,25 @@ TEST_F(LhmCopy, RowsThatAreThereAlreadyAreNoWarning) {
     EXPECT_EQ(count("users"), 200);
 }
 
+// MariaDB says no more than a Note when it rounds a DECIMAL.
+TEST_F(LhmCopy, AnyWarningStopsTheCopyWhereThatIsWanted) {
+    db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY, a DECIMAL(10,4))");
+    db_.execute("INSERT INTO w SELECT seq, seq / 7 FROM seq_1_to_100");
+    const std::string warning =
+        "Unexpected warning found for inserted row: Data truncated for column 'a' (1265)";
+    const std::vector<std::string> rounds = {"--alter", "MODIFY a DECIMAL(8,2)", "--allow-loss"};
+    std::vector<std::string> raises = rounds;
+    raises.push_back("--raise-on-warnings");
+    const auto raised = lhm_.change("app.w", raises);
+    EXPECT_EQ(raised.code, 1) << raised.text;
+    EXPECT_TRUE(raised.says(warning + ", in the rows behind")) << raised.text;
+    EXPECT_EQ(column("w", "a"), "decimal(10,4), YES, NULL");
+    EXPECT_EQ(lhm_.run({"cleanup", "app.w", "--run"}).code, 0);
+    const auto told = change("w", rounds);
+    EXPECT_EQ(told.count(warning), 1) << told.text;  // once, not once a row
+    EXPECT_EQ(column("w", "a"), "decimal(8,2), YES, NULL");
+}
+
 // ---- the binary log's cache (CK-16, CK-17)
 
 TEST_F(LhmCopy, AChunkTooLargeForTheBinaryLogIsMadeSmaller) {
