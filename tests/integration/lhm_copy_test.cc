@@ -405,6 +405,53 @@ TEST_F(LhmCopy, AKeyThatChangesItsOrderIsCopiedAndVerified) {
         "");
 }
 
+// ---- replicas (CK-12 to CK-14)
+
+TEST_F(LhmCopy, AReplicaThatIsBehindHoldsTheCopyAndGetsAllOfIt) {
+    MariadbOptions options;
+    options.arguments = {"--server-id=2", "--report-host=127.0.0.1", "--skip-log-bin"};
+    MariadbServer replica_server(options);
+    Db replica = replica_server.connect();
+    replica.execute("CREATE DATABASE app");
+    replica.execute("SET GLOBAL gtid_slave_pos = '" +
+                    db_.scalar("SELECT @@GLOBAL.gtid_binlog_pos") + "'");
+    replica.execute(
+        "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=" + std::to_string(server_.port()) +
+        ", MASTER_USER='" + MariadbServer::user() + "', MASTER_PASSWORD='" +
+        MariadbServer::password() + "', MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos");
+    replica.execute("START SLAVE");
+    const auto is_in_step = [&] {
+        return replica.scalar("SELECT @@GLOBAL.gtid_slave_pos") ==
+               db_.scalar("SELECT @@GLOBAL.gtid_binlog_pos");
+    };
+    make_users(300);
+    ASSERT_TRUE(poll_until(is_in_step));
+    replica.execute("FLUSH TABLES WITH READ LOCK");
+    db_.execute("UPDATE users SET username = 'late' WHERE id = 1");
+    constexpr std::size_t kSecondsBehind = 32;
+    ASSERT_TRUE(poll_until([&] {
+        const auto status = replica.rows("SHOW SLAVE STATUS");
+        return std::stoi(status.at(0).at(kSecondsBehind).value_or("0")) > 1;
+    }));
+    lhm_.start({"change-table", "app.users", "--add-column", "x int", "--stride", "50", "--max-lag",
+                "1", "--throttle-interval", "100ms", "--execute"});
+    ASSERT_TRUE(poll_until([&] {
+        return lhm_.output().find(" s behind (max_replication_lag 1)") != std::string::npos ||
+               !lhm_.process().running();
+    })) << lhm_.output();
+    EXPECT_TRUE(stays_true([&] { return count("lhmn_users") <= 1; }, milliseconds(1000)))
+        << lhm_.output();
+    replica.execute("UNLOCK TABLES");
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    ASSERT_TRUE(poll_until(is_in_step));
+    EXPECT_EQ(replica.show_create("app", "users"), db_.show_create("app", "users"));
+    EXPECT_EQ(replica.checksum("app", "users"), db_.checksum("app", "users"));
+    EXPECT_EQ(replica.scalar("SELECT username FROM app.users WHERE id = 1"), "late");
+    EXPECT_EQ(replica.triggers("app"), Names{});
+    replica.execute("STOP SLAVE");
+}
+
 // ---- throttling
 
 struct Held {
