@@ -216,12 +216,33 @@ TEST_F(LhmCopy, ATransactionInTheWayOfTheTriggersIsNamed) {
     holder.execute("BEGIN");
     holder.execute("SELECT * FROM users LIMIT 1");
     lhm_.start(Lhm::quick("change-table", "app.users", {"--add-column", "x int", "--execute"}));
+    // Who, from where, since when.
+    const std::string who = "thread " + std::to_string(holder.thread_id()) +
+                            " (root@localhost), idle in a transaction for ";
     ASSERT_TRUE(poll_until([&] {
-        return lhm_.output().find("thread " + std::to_string(holder.thread_id())) !=
-               std::string::npos;
+        return lhm_.output().find(who) != std::string::npos || !lhm_.process().running();
     })) << lhm_.output();
+    const std::string since = lhm_.output().substr(lhm_.output().find(who) + who.size(), 1);
+    EXPECT_NE(since.find_first_of("123456789"), std::string::npos) << lhm_.output();
     holder.execute("COMMIT");
     EXPECT_EQ(lhm_.finish().code, 0) << lhm_.output();
+}
+
+TEST_F(LhmCopy, TheSwitchIsTriedForItsPatienceOnly) {
+    make_users(20);
+    change("users", {"--add-column", "x int", "--no-switch"});
+    Db holder = server_.connect("app");
+    holder.execute("BEGIN");
+    holder.execute("SELECT * FROM users LIMIT 1");
+    const auto late = lhm_.run({"switch", "app.users", "--switch-patience", "2s"});
+    EXPECT_EQ(late.code, 75) << late.text;
+    EXPECT_TRUE(late.says("the swap did not get its lock in ")) << late.text;
+    EXPECT_TRUE(late.says("thread " + std::to_string(holder.thread_id()) + " (root@localhost)"))
+        << late.text;
+    EXPECT_EQ(db_.triggers("app").size(), 3u);
+    holder.execute("COMMIT");
+    const auto switched = lhm_.run({"switch", "app.users"});
+    EXPECT_EQ(switched.code, 0) << switched.text;
 }
 
 TEST_F(LhmCopy, AKilledSessionIsReplaced) {
@@ -264,6 +285,39 @@ TEST_F(LhmCopy, TriggersReplayEachWriteUntilTheyAreGone) {
     EXPECT_EQ(lhm_.run({"cleanup", "app.users", "--run"}).code, 0);
     db_.execute("INSERT INTO users (id, username) VALUES (3, 'a')");
     EXPECT_EQ(count(archive_of(db_, "app")), 1);  // nothing is replayed any more
+}
+
+// EN-05, LW-01: triggers and the swap wait for a lock for a second, on every session; the trigger
+// that takes rows away is made first, so that no row is left behind that was deleted meanwhile.
+TEST_F(LhmCopy, EverySessionWaitsForLocksForASecondAndTheTriggersHaveTheirOrder) {
+    make_users(20);
+    db_.execute("SET GLOBAL lock_wait_timeout = 77");
+    db_.execute("SET GLOBAL log_output = 'TABLE'");
+    db_.execute("SET GLOBAL general_log = 1");
+    const auto answer = lhm_.change("app.users", {"--add-column", "x int"});
+    db_.execute("SET GLOBAL general_log = 0");
+    db_.execute("SET GLOBAL lock_wait_timeout = DEFAULT");
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    const std::string ours = " FROM mysql.general_log WHERE user_host LIKE 'shift%' AND ";
+    const auto made = db_.column("SELECT argument" + ours +
+                                 "argument LIKE 'CREATE TRIGGER%SQLEXCEPTION%' ORDER BY "
+                                 "event_time");
+    ASSERT_EQ(made.size(), 3u);
+    for (std::size_t i = 0; i < made.size(); ++i) {
+        const std::string name = std::vector<std::string>{"lhmt_del_", "lhmt_upd_", "lhmt_ins_"}[i];
+        EXPECT_NE(made[i].find(name), std::string::npos) << made[i];
+    }
+    EXPECT_EQ(db_.column("SELECT DISTINCT thread_id" + ours +
+                         "command_type = 'Query' AND thread_id NOT IN (SELECT thread_id" + ours +
+                         "argument LIKE 'SET SESSION lock_wait_timeout=1,%')"),
+              Names{});
+    EXPECT_EQ(db_.integer("SELECT COUNT(*)" + ours +
+                          "argument LIKE '%lock_wait_timeout%' AND argument NOT LIKE "
+                          "'%lock_wait_timeout=1%' AND argument NOT LIKE "
+                          "'%innodb_lock_wait_timeout%'"),
+              0);
+    EXPECT_EQ(db_.integer("SELECT COUNT(*)" + ours + "argument LIKE 'RENAME TABLE%'"), 1);
+    db_.execute("TRUNCATE mysql.general_log");
 }
 
 TEST_F(LhmCopy, ApplicationsSeeNothingOfTheTriggers) {
