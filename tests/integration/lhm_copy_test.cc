@@ -145,6 +145,24 @@ TEST_F(LhmCopy, AnyWarningStopsTheCopyWhereThatIsWanted) {
     EXPECT_EQ(column("w", "a"), "decimal(8,2), YES, NULL");
 }
 
+// What the dry run did not look at.
+TEST_F(LhmCopy, AValueThatWouldChangeStopsTheCopyAndIsNamed) {
+    db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY, a DATETIME(3))");
+    db_.execute("INSERT INTO w SELECT seq, '2020-01-01 10:00:00' FROM seq_1_to_100");
+    db_.execute("UPDATE w SET a = '2020-01-01 10:00:00.5' WHERE id = 77");
+    const auto stopped = lhm_.change(
+        "app.w", {"--alter", "MODIFY a DATETIME", "--data-check", "0", "--stride", "10"});
+    EXPECT_EQ(stopped.code, 1) << stopped.text;
+    EXPECT_TRUE(
+        stopped.says("row (77) of `app`.`w` cannot be copied: a '2020-01-01 10:00:00.500' "
+                     "would become '2020-01-01 10:00:00'"))
+        << stopped.text;
+    EXPECT_LT(count("lhmn_w"), 100);
+    const auto resumed = lhm_.run(Lhm::quick("resume", "app.w", {"--allow-loss"}));
+    EXPECT_EQ(resumed.code, 0) << resumed.text;
+    EXPECT_EQ(count("w"), 100);
+}
+
 // ---- the binary log's cache (CK-16, CK-17)
 
 TEST_F(LhmCopy, AChunkTooLargeForTheBinaryLogIsMadeSmaller) {

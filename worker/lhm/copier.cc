@@ -65,6 +65,14 @@ Result<std::optional<KeyValue>> find_range_end(Hand& hand, const Plan& plan,
     }
 }
 
+Copier::Copier(const Plan& plan, const Options& options, ChunkSize& size, CrewTally& tally,
+               Listener& listener)
+    : plan_(plan), options_(options), size_(size), tally_(tally), listener_(listener) {
+    if (!options.allow_loss) {
+        losses_ = value_losses(plan.map, plan.original_prefix(), plan.shadow_prefix());
+    }
+}
+
 Status Copier::copy(Hand& hand, const Range& range) {
     Range rest = range;
     Tries tries(options_.retry, "Chunk", hand.stop, listener_);
@@ -153,7 +161,30 @@ Result<Copier::Chunk> Copier::insert_chunk(Connection& connection, const Range& 
     if (!plan_.stricter.empty() && chunk.inserted < chunk.rows) {
         RETURN_IF_ERROR(check_missing(connection, range));
     }
+    if (!losses_.empty()) {
+        RETURN_IF_ERROR(check_losses(connection, range));
+    }
     return chunk;
+}
+
+// The rows are locked: both tables hold the same writes.
+Status Copier::check_losses(Connection& connection, const Range& range) {
+    const std::string rows =
+        key_range(plan_.key, range.after, range.up_to, plan_.original_prefix());
+    ASSIGN_OR_RETURN(
+        const auto changed,
+        connection.query(both_rows_statement(
+            plan_, key_select(plan_.key, plan_.original_prefix()) + ", " + loss_select(losses_),
+            rows + " AND " + loss_condition(losses_), 1)));
+    if (changed.empty()) {
+        return Ok{};
+    }
+    const std::size_t columns = plan_.key.columns.size();
+    const Row& row = changed[0];
+    const auto behind_key = row.begin() + static_cast<std::ptrdiff_t>(columns);
+    return row_error(plan_, key_of(Row(row.begin(), behind_key)),
+                     loss_text(losses_, row, columns) + "; put it right, or allow it by allow-loss",
+                     0);
 }
 
 Status Copier::check_missing(Connection& connection, const Range& range) {

@@ -59,14 +59,12 @@ bool may_refuse_values(const Plan& plan) {
 // the new table itself judges them.
 class Trial {
   public:
-    Trial(Connection& connection, Plan& plan, const Options& options, bool rolls_back)
+    Trial(Connection& connection, const Plan& plan, const Options& options, bool rolls_back)
         : connection_(connection), plan_(plan), rolls_back_(rolls_back) {
         if (!options.allow_loss) {
             losses_ = value_losses(plan.map, plan.original_prefix(), plan.shadow_prefix());
         }
-        for (const ValueLoss& loss : losses_) {
-            changed_ += (changed_.empty() ? "(" : " OR (") + loss.condition + ")";
-        }
+        changed_ = loss_condition(losses_);
     }
 
     MaybeRefused try_range(const Range& range, std::int64_t rows) {
@@ -74,19 +72,9 @@ class Trial {
         std::string why = put.ok() ? "" : connection_.server_words();
         std::vector<Row> changed;
         if (put.ok() && !changed_.empty()) {
-            auto found = connection_.query(both_rows_statement(
-                plan_, key_select(plan_.key, plan_.original_prefix()),
-                fmt::format("{} AND ({})", in_range(range), changed_), kChangesLookedAt));
-            if (!found.ok() && is_retriable(found.error())) {
-                return std::move(found).error();
-            }
-            if (!found.ok()) {
-                plan_.notes.push_back("whether values change was not looked at: " +
-                                      found.error().message);
-                changed_.clear();
-            } else {
-                changed = *std::move(found);
-            }
+            ASSIGN_OR_RETURN(changed, connection_.query(both_rows_statement(
+                                          plan_, key_select(plan_.key, plan_.original_prefix()),
+                                          in_range(range) + " AND " + changed_, kChangesLookedAt)));
         }
         RETURN_IF_ERROR(take_out());
         if (!put.ok()) {
@@ -164,41 +152,30 @@ class Trial {
         if (copied.ok()) {
             copied = connection_.execute(copy_row_statement(plan_, key));
         }
-        std::string values;
-        for (const ValueLoss& loss : losses_) {
-            values += fmt::format("{}{}, LEFT({}, {}), LEFT({}, {})", values.empty() ? "" : ", ",
-                                  loss.condition, loss.original, kValueBytesShown, loss.shadow,
-                                  kValueBytesShown);
-        }
-        auto row = copied.ok()
-                       ? connection_.query(both_rows_statement(
-                             plan_, values, key_is(plan_.key, key, plan_.original_prefix()), 1))
-                       : Result<std::vector<Row>>(copied.error());
+        auto row = copied.ok() ? connection_.query(both_rows_statement(
+                                     plan_, loss_select(losses_),
+                                     key_is(plan_.key, key, plan_.original_prefix()), 1))
+                               : Result<std::vector<Row>>(copied.error());
         if (!connection_.lost()) {
             RETURN_IF_ERROR(take_out());
         }
         RETURN_IF_ERROR(row);
-        for (std::size_t i = 0; !row->empty() && i < losses_.size(); ++i) {
-            const Row& one = (*row)[0];
-            if (one[3 * i].value_or("0") != "0") {
-                return std::optional(Refusal{
-                    "loses_values",
-                    fmt::format("the change would alter values of {}: row {}: {} '{}' would become "
-                                "'{}'; change the type or the values first, or allow it by "
-                                "allow-loss",
-                                plan_.original_name(), key_text(plan_.key, key), losses_[i].column,
-                                clean_utf8(one[3 * i + 1].value_or("NULL")),
-                                clean_utf8(one[3 * i + 2].value_or("NULL")))});
-            }
+        const std::string change = row->empty() ? "" : loss_text(losses_, (*row)[0], 0);
+        if (!change.empty()) {
+            return std::optional(Refusal{
+                "loses_values",
+                fmt::format("the change would alter values of {}: row {}: {}; change the type or "
+                            "the values first, or allow it by allow-loss",
+                            plan_.original_name(), key_text(plan_.key, key), change)});
         }
         return std::optional<Refusal>();
     }
 
     Connection& connection_;
-    Plan& plan_;
+    const Plan& plan_;
     const bool rolls_back_;
     std::vector<ValueLoss> losses_;
-    std::string changed_;  // a condition; "" = no values change
+    std::string changed_;  // "" = no values may change
 };
 
 // As many rows as a small transaction takes.

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include "common/ddl.h"
+#include "common/text.h"
 #include "worker/lhm/column_types.h"
 
 namespace shift::lhm {
 namespace {
+
+constexpr int kValueShown = 40;  // characters
 
 std::string as_decimal(const std::string& value) {
     return fmt::format("CAST({} AS DECIMAL(65,30))", value);
@@ -69,6 +72,35 @@ std::vector<ValueLoss> value_losses(const ColumnMap& map, const std::string& ori
         }
     }
     return losses;
+}
+
+std::string loss_condition(const std::vector<ValueLoss>& losses) {
+    std::string text;
+    for (const ValueLoss& loss : losses) {
+        text += (text.empty() ? "(" : " OR (") + loss.condition + ")";
+    }
+    return text.empty() ? "" : "(" + text + ")";
+}
+
+std::string loss_select(const std::vector<ValueLoss>& losses) {
+    std::string list;
+    for (const ValueLoss& loss : losses) {
+        list += fmt::format("{}{}, LEFT({}, {}), LEFT({}, {})", list.empty() ? "" : ", ",
+                            loss.condition, loss.original, kValueShown, loss.shadow, kValueShown);
+    }
+    return list;
+}
+
+std::string loss_text(const std::vector<ValueLoss>& losses, const Row& row, std::size_t first) {
+    for (const ValueLoss& loss : losses) {
+        if (row.at(first).value_or("0") != "0") {
+            return fmt::format("{} '{}' would become '{}'", loss.column,
+                               clean_utf8(row.at(first + 1).value_or("NULL")),
+                               clean_utf8(row.at(first + 2).value_or("NULL")));
+        }
+        first += 3;
+    }
+    return "";
 }
 
 }  // namespace shift::lhm
