@@ -146,6 +146,17 @@ Setter lhm_text(const char* name) {
     };
 }
 
+Setter lhm_flag(const char* name) {
+    return [name](Config& config, const std::string& value) {
+        const std::string word = to_lower_ascii(value);
+        if (word != "true" && word != "false") {
+            return fmt::format("'{}' is not true or false", value);
+        }
+        config.lhm[name] = word;
+        return std::string();
+    };
+}
+
 Setter lhm_time(const char* name) {
     return [name](Config& config, const std::string& value) {
         if (!parse_seconds(value)) {
@@ -253,6 +264,7 @@ const std::vector<Key>& keys() {
         {"lhm_throttle_file", lhm_text("throttle-file")},
         {"lhm_throttle_interval", lhm_time("throttle-interval")},
         {"lhm_max_write_cost", lhm_number("max-write-cost", 0, 1e6)},
+        {"lhm_allow_loss", lhm_flag("allow-loss")},
         {"lhm_data_check", lhm_time("data-check")},
         {"lhm_conflict_patience", lhm_time("conflict-patience")},
         {"lhm_kill_blockers", lhm_time("kill-blockers")},

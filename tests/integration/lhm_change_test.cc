@@ -319,6 +319,15 @@ TEST_F(LhmChange, TheAutoIncrementCounterIsCarriedOver) {
     EXPECT_GE(db_.integer("SELECT MAX(id) FROM users"), 5000);
 }
 
+// What the dry run tried leaves no trace in the new table.
+TEST_F(LhmChange, ANewCounterBeginsWithOne) {
+    db_.execute("CREATE TABLE n (name VARCHAR(9) NOT NULL PRIMARY KEY)");
+    db_.execute("INSERT INTO n SELECT CONCAT('n', seq) FROM seq_1_to_50");
+    change("n", {"--add-column", "id INT NOT NULL AUTO_INCREMENT UNIQUE", "--threads", "1"});
+    EXPECT_EQ(db_.integer("SELECT MIN(id) FROM n"), 1);
+    EXPECT_EQ(count("n"), 50);
+}
+
 TEST_F(LhmChange, AnEmptyTableIsChangedToo) {
     make_users(0);
     change("users", {"--add-column", "x int"});
@@ -363,6 +372,37 @@ TEST_F(LhmChange, ParallelDeletesAreInTheNewTable) {
     }
     EXPECT_EQ(lhm_.finish().code, 0) << lhm_.output();
     EXPECT_EQ(count("users"), 40);
+}
+
+// Keys of another type whose values stay what they are, under writes.
+TEST_F(LhmChange, AKeyMayBecomeWider) {
+    db_.execute(
+        "CREATE TABLE k (d DECIMAL(8,2) NOT NULL, t DATETIME(3) NOT NULL, f FLOAT NOT NULL, b "
+        "VARBINARY(4) NOT NULL, c CHAR(4) NOT NULL, day DATE NOT NULL, a INT, PRIMARY KEY (d, t, "
+        "f, b, c, day))");
+    db_.execute(
+        "INSERT INTO k SELECT seq / 7, '2020-01-01' + INTERVAL seq * 1001 MICROSECOND, seq / 3, "
+        "UNHEX(LPAD(HEX(seq), 8, '0')), seq, '2020-01-01', seq FROM seq_1_to_300");
+    lhm_.start(Lhm::quick("change-table", "app.k",
+                          {"--alter",
+                           "MODIFY d DECIMAL(12,4) NOT NULL, MODIFY t DATETIME(6) NOT NULL, MODIFY "
+                           "f DOUBLE NOT NULL, MODIFY b VARBINARY(9) NOT NULL, MODIFY c "
+                           "VARCHAR(9) NOT NULL, MODIFY day DATETIME NOT NULL",
+                           "--stride", "20", "--delay", "20ms", "--execute"}));
+    await_copying("k");
+    db_.execute("UPDATE k SET a = -a WHERE a % 3 = 0");
+    db_.execute("DELETE FROM k WHERE a % 7 = 0");
+    db_.execute("UPDATE k SET f = f + 1000 WHERE a % 5 = 0");
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("no differences")) << answer.text;
+    EXPECT_EQ(row_difference(db_, "SELECT a, ROUND(d, 2), HEX(b), c FROM k ORDER BY a",
+                             "SELECT a, d, HEX(b), c FROM " + quote_name(archive_of(db_, "app")) +
+                                 " ORDER BY a"),
+              "");
+    EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM k JOIN " + quote_name(archive_of(db_, "app")) +
+                          " o USING (a) WHERE k.t = o.t AND k.f = o.f AND k.day = o.day"),
+              count("k"));
 }
 
 // ---- what a plan says, and refusals
@@ -451,6 +491,26 @@ INSTANTIATE_TEST_SUITE_P(
                 {kPlain},
                 {"--alter", "MODIFY id VARCHAR(20) NOT NULL"},
                 "no_key_left"},
+        Refused{"KeyLosesItsFraction",
+                {"CREATE TABLE t (id DATETIME(6) NOT NULL PRIMARY KEY, a INT)"},
+                {"--alter", "MODIFY id DATETIME NOT NULL"},
+                "no_key_left"},
+        Refused{"KeyLosesDigits",
+                {"CREATE TABLE t (id DECIMAL(10,4) NOT NULL PRIMARY KEY, a INT)"},
+                {"--alter", "MODIFY id DECIMAL(12,2) NOT NULL"},
+                "no_key_left"},
+        Refused{"KeyLosesPrecision",
+                {"CREATE TABLE t (id DOUBLE NOT NULL PRIMARY KEY, a INT)"},
+                {"--alter", "MODIFY id FLOAT NOT NULL"},
+                "no_key_left"},
+        Refused{"KeyIsPadded",
+                {"CREATE TABLE t (id VARBINARY(8) NOT NULL PRIMARY KEY, a INT)"},
+                {"--alter", "MODIFY id BINARY(8) NOT NULL"},
+                "no_key_left"},
+        Refused{"KeyLosesBlanks",
+                {"CREATE TABLE t (id VARCHAR(8) COLLATE utf8mb4_nopad_bin NOT NULL PRIMARY KEY)"},
+                {"--alter", "MODIFY id CHAR(8) COLLATE utf8mb4_nopad_bin NOT NULL"},
+                "no_key_left"},
         Refused{"RenamesTheTable", {kPlain}, {"--alter", "RENAME TO u"}, "cannot be renamed"},
         Refused{"DropsAPartition",
                 {"CREATE TABLE t (id INT NOT NULL PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION "
@@ -487,6 +547,50 @@ INSTANTIATE_TEST_SUITE_P(
                 {kPlain, "INSERT INTO t VALUES (1, 'x', 1), (5, '日', 1)"},
                 {"--alter", "MODIFY a VARCHAR(20) CHARACTER SET latin1"},
                 "row (5)"},
+        Refused{"RefusedByANewCheck",
+                {kPlain, "INSERT INTO t SELECT seq, 'x', IF(seq = 17, -1, 1) FROM seq_1_to_30"},
+                {"--alter", "ADD CONSTRAINT positive CHECK (b > 0)"},
+                "row (17): CONSTRAINT `positive` failed"},
+        Refused{"NoPartitionForARow",
+                {kPlain, "INSERT INTO t (id) VALUES (1), (5), (50)"},
+                {"--alter", "PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (10))"},
+                "row (50): Table has no partition"},
+        Refused{"AGeneratedColumnOverflows",
+                {kPlain, "INSERT INTO t VALUES (1, 'x', 1), (2, 'x', 200)"},
+                {"--alter", "ADD g TINYINT AS (b * 2) STORED"},
+                "row (2): Out of range"},
+        Refused{"TextThatIsNoJson",
+                {kPlain, "INSERT INTO t VALUES (1, '{}', 1), (2, 'x', 1)"},
+                {"--alter", "MODIFY a JSON"},
+                "row (2): CONSTRAINT"},
+        Refused{"RoundsADecimal",
+                {"CREATE TABLE t (id INT PRIMARY KEY, a DECIMAL(10,4))",
+                 "INSERT INTO t VALUES (1, 1.5), (2, 1.2345), (3, NULL)"},
+                {"--alter", "MODIFY a DECIMAL(8,2)"},
+                "row (2): a '1.2345' would become '1.23'"},
+        Refused{"CutsFractionsOfSeconds",
+                {"CREATE TABLE t (id INT PRIMARY KEY, a DATETIME(6))",
+                 "INSERT INTO t VALUES (1, '2020-01-01 10:00:00'), (2, '2020-01-01 10:00:00.5')"},
+                {"--alter", "MODIFY a DATETIME"},
+                "row (2): a '2020-01-01 10:00:00.500000' would become"},
+        Refused{"LosesPrecision",
+                {"CREATE TABLE t (id INT PRIMARY KEY, a DOUBLE)",
+                 "INSERT INTO t VALUES (1, 0.5), (2, 0.123456789)"},
+                {"--alter", "MODIFY a FLOAT"},
+                "row (2): a '0.123456789' would become"},
+        Refused{"CutsBlanks",
+                {kPlain, "INSERT INTO t VALUES (1, 'x', 1), (2, 'x ', 1)"},
+                {"--alter", "MODIFY a CHAR(20)"},
+                "row (2): a 'x ' would become 'x'"},
+        Refused{"AMemberBecomesItsNumber",
+                {"CREATE TABLE t (id INT PRIMARY KEY, a ENUM('5', '2'))",
+                 "INSERT INTO t VALUES (1, '2'), (2, '5')"},
+                {"--alter", "MODIFY a INT"},
+                "row (2): a '5' would become '1'"},
+        Refused{"NoWayBackForADroppedColumn",
+                {kPlain},
+                {"--remove-column", "b", "--rollback-window", "1h"},
+                "no_way_back"},
         Refused{"DuplicatesUnderAUniqueKey",
                 {kPlain, "INSERT INTO t VALUES (1, 'x', 1), (2, 'dup', 2), (3, 'dup', 3)"},
                 {"--add-unique-index", "a"},

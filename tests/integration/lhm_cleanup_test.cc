@@ -20,7 +20,7 @@ class LhmCleanup : public LhmTest {
     }
 };
 
-// CL-01, CL-04, CL-05, CL-06
+// CL-01, CL-04, CL-05, CL-06: what can go on goes only when its table is named.
 TEST_F(LhmCleanup, ListsFirstAndDropsWithRun) {
     make_users(300);
     db_.execute("CREATE TABLE permissions LIKE users");
@@ -28,20 +28,56 @@ TEST_F(LhmCleanup, ListsFirstAndDropsWithRun) {
     leave("users");
     leave("permissions");
     const Names before = db_.tables("app");
-    const auto listed = lhm_.run({"cleanup"});
-    EXPECT_EQ(listed.code, 0);
-    for (const char* part : {"Would drop LHM backup tables: app.lhmn_permissions", "app.lhmn_users",
-                             "Would drop LHM triggers: ", "app.lhmt_del_users",
-                             "app.lhmt_ins_permissions", "Run with --run"}) {
-        EXPECT_TRUE(listed.says(part)) << part << "\n" << listed.text;
+    for (const std::vector<std::string>& how :
+         {std::vector<std::string>{"cleanup"}, {"cleanup", "--run"}, {"cleanup", "app", "--run"}}) {
+        const auto kept = lhm_.run(how);
+        EXPECT_EQ(kept.code, 0);
+        EXPECT_TRUE(kept.says("Everything is clean. Nothing to do.")) << kept.text;
+        EXPECT_TRUE(
+            kept.says("stays: app.users: it can be resumed, or switched; to give it up: "
+                      "cleanup app.users"))
+            << kept.text;
+        EXPECT_EQ(db_.tables("app"), before);
+        EXPECT_EQ(db_.triggers("app").size(), 6u);
     }
-    EXPECT_EQ(db_.tables("app"), before);
-    const auto run = lhm_.run({"cleanup", "--run"});
-    EXPECT_EQ(run.code, 0) << run.text;
-    EXPECT_TRUE(run.says("Dropped LHM backup tables")) << run.text;
+    for (const char* table : {"app.users", "app.permissions"}) {
+        const auto listed = lhm_.run({"cleanup", table});
+        EXPECT_EQ(listed.code, 0);
+        for (const char* part :
+             {"Would drop LHM backup tables: app.lhm", "app.lhmn_",
+              "Would drop LHM triggers: ", "app.lhmt_del_", "app.lhmt_ins_", "Run with --run"}) {
+            EXPECT_TRUE(listed.says(part)) << part << "\n" << listed.text;
+        }
+        EXPECT_EQ(lhm_.run({"cleanup", table, "--run"}).code, 0);
+    }
     EXPECT_EQ(leftovers(), "");
+    // Both shadows were set aside; such tables go with their database.
+    EXPECT_TRUE(lhm_.run({"cleanup", "--run"}).says("only its name says that it is an old table"));
+    EXPECT_EQ(db_.tables("app").size(), 4u);
+    EXPECT_TRUE(lhm_.run({"cleanup", "app"}).says("Would drop LHM backup tables: app.lhma_"));
+    const auto run = lhm_.run({"cleanup", "app", "--run"});
+    EXPECT_EQ(run.code, 0) << run.text;
+    EXPECT_TRUE(run.says("Dropped LHM backup tables: app.lhma_")) << run.text;
+    EXPECT_EQ(db_.tables("app"), (Names{"permissions", "users"}));
     EXPECT_TRUE(lhm_.run({"cleanup", "--run"}).says("Everything is clean. Nothing to do."));
     EXPECT_EQ(lhm_.change("app.users", {"--add-column", "x int"}).code, 0) << lhm_.output();
+}
+
+TEST_F(LhmCleanup, ACopyThatWaitsForItsSwitchStays) {
+    make_users(50);
+    EXPECT_EQ(lhm_.change("app.users", {"--add-column", "x int", "--no-switch"}).code, 0)
+        << lhm_.output();
+    for (const std::vector<std::string>& how : {std::vector<std::string>{"cleanup", "--run"},
+                                                {"cleanup", "app", "--run"},
+                                                {"cleanup", "app.other", "--run"},
+                                                {"cleanup", "--until", "2099-01-01", "--run"}}) {
+        EXPECT_EQ(lhm_.run(how).code, 0);
+        EXPECT_EQ(db_.triggers("app").size(), 3u);
+        EXPECT_EQ(count("lhmn_users"), 50);
+    }
+    const auto switched = lhm_.run({"switch", "app.users"});
+    EXPECT_EQ(switched.code, 0) << switched.text;
+    EXPECT_NE(column("users", "x"), "");
 }
 
 // CL-02, CL-03

@@ -126,6 +126,43 @@ TEST_F(LhmCopy, RowsThatAreThereAlreadyAreNoWarning) {
     EXPECT_EQ(count("users"), 200);
 }
 
+// MariaDB says no more than a Note when it rounds a DECIMAL.
+TEST_F(LhmCopy, AnyWarningStopsTheCopyWhereThatIsWanted) {
+    db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY, a DECIMAL(10,4))");
+    db_.execute("INSERT INTO w SELECT seq, seq / 7 FROM seq_1_to_100");
+    const std::string warning =
+        "Unexpected warning found for inserted row: Data truncated for column 'a' (1265)";
+    const std::vector<std::string> rounds = {"--alter", "MODIFY a DECIMAL(8,2)", "--allow-loss"};
+    std::vector<std::string> raises = rounds;
+    raises.push_back("--raise-on-warnings");
+    const auto raised = lhm_.change("app.w", raises);
+    EXPECT_EQ(raised.code, 1) << raised.text;
+    EXPECT_TRUE(raised.says(warning + ", in the rows behind")) << raised.text;
+    EXPECT_EQ(column("w", "a"), "decimal(10,4), YES, NULL");
+    EXPECT_EQ(lhm_.run({"cleanup", "app.w", "--run"}).code, 0);
+    const auto told = change("w", rounds);
+    EXPECT_EQ(told.count(warning), 1) << told.text;  // once, not once a row
+    EXPECT_EQ(column("w", "a"), "decimal(8,2), YES, NULL");
+}
+
+// What the dry run did not look at.
+TEST_F(LhmCopy, AValueThatWouldChangeStopsTheCopyAndIsNamed) {
+    db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY, a DATETIME(3))");
+    db_.execute("INSERT INTO w SELECT seq, '2020-01-01 10:00:00' FROM seq_1_to_100");
+    db_.execute("UPDATE w SET a = '2020-01-01 10:00:00.5' WHERE id = 77");
+    const auto stopped = lhm_.change(
+        "app.w", {"--alter", "MODIFY a DATETIME", "--data-check", "0", "--stride", "10"});
+    EXPECT_EQ(stopped.code, 1) << stopped.text;
+    EXPECT_TRUE(
+        stopped.says("row (77) of `app`.`w` cannot be copied: a '2020-01-01 10:00:00.500' "
+                     "would become '2020-01-01 10:00:00'"))
+        << stopped.text;
+    EXPECT_LT(count("lhmn_w"), 100);
+    const auto resumed = lhm_.run(Lhm::quick("resume", "app.w", {"--allow-loss"}));
+    EXPECT_EQ(resumed.code, 0) << resumed.text;
+    EXPECT_EQ(count("w"), 100);
+}
+
 // ---- the binary log's cache (CK-16, CK-17)
 
 TEST_F(LhmCopy, AChunkTooLargeForTheBinaryLogIsMadeSmaller) {
@@ -197,12 +234,33 @@ TEST_F(LhmCopy, ATransactionInTheWayOfTheTriggersIsNamed) {
     holder.execute("BEGIN");
     holder.execute("SELECT * FROM users LIMIT 1");
     lhm_.start(Lhm::quick("change-table", "app.users", {"--add-column", "x int", "--execute"}));
+    // Who, from where, since when.
+    const std::string who = "thread " + std::to_string(holder.thread_id()) +
+                            " (root@localhost), idle in a transaction for ";
     ASSERT_TRUE(poll_until([&] {
-        return lhm_.output().find("thread " + std::to_string(holder.thread_id())) !=
-               std::string::npos;
+        return lhm_.output().find(who) != std::string::npos || !lhm_.process().running();
     })) << lhm_.output();
+    const std::string since = lhm_.output().substr(lhm_.output().find(who) + who.size(), 1);
+    EXPECT_NE(since.find_first_of("123456789"), std::string::npos) << lhm_.output();
     holder.execute("COMMIT");
     EXPECT_EQ(lhm_.finish().code, 0) << lhm_.output();
+}
+
+TEST_F(LhmCopy, TheSwitchIsTriedForItsPatienceOnly) {
+    make_users(20);
+    change("users", {"--add-column", "x int", "--no-switch"});
+    Db holder = server_.connect("app");
+    holder.execute("BEGIN");
+    holder.execute("SELECT * FROM users LIMIT 1");
+    const auto late = lhm_.run({"switch", "app.users", "--switch-patience", "2s"});
+    EXPECT_EQ(late.code, 75) << late.text;
+    EXPECT_TRUE(late.says("the swap did not get its lock in ")) << late.text;
+    EXPECT_TRUE(late.says("thread " + std::to_string(holder.thread_id()) + " (root@localhost)"))
+        << late.text;
+    EXPECT_EQ(db_.triggers("app").size(), 3u);
+    holder.execute("COMMIT");
+    const auto switched = lhm_.run({"switch", "app.users"});
+    EXPECT_EQ(switched.code, 0) << switched.text;
 }
 
 TEST_F(LhmCopy, AKilledSessionIsReplaced) {
@@ -245,6 +303,39 @@ TEST_F(LhmCopy, TriggersReplayEachWriteUntilTheyAreGone) {
     EXPECT_EQ(lhm_.run({"cleanup", "app.users", "--run"}).code, 0);
     db_.execute("INSERT INTO users (id, username) VALUES (3, 'a')");
     EXPECT_EQ(count(archive_of(db_, "app")), 1);  // nothing is replayed any more
+}
+
+// EN-05, LW-01: triggers and the swap wait for a lock for a second, on every session; the trigger
+// that takes rows away is made first, so that no row is left behind that was deleted meanwhile.
+TEST_F(LhmCopy, EverySessionWaitsForLocksForASecondAndTheTriggersHaveTheirOrder) {
+    make_users(20);
+    db_.execute("SET GLOBAL lock_wait_timeout = 77");
+    db_.execute("SET GLOBAL log_output = 'TABLE'");
+    db_.execute("SET GLOBAL general_log = 1");
+    const auto answer = lhm_.change("app.users", {"--add-column", "x int"});
+    db_.execute("SET GLOBAL general_log = 0");
+    db_.execute("SET GLOBAL lock_wait_timeout = DEFAULT");
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    const std::string ours = " FROM mysql.general_log WHERE user_host LIKE 'shift%' AND ";
+    const auto made = db_.column("SELECT argument" + ours +
+                                 "argument LIKE 'CREATE TRIGGER%SQLEXCEPTION%' ORDER BY "
+                                 "event_time");
+    ASSERT_EQ(made.size(), 3u);
+    for (std::size_t i = 0; i < made.size(); ++i) {
+        const std::string name = std::vector<std::string>{"lhmt_del_", "lhmt_upd_", "lhmt_ins_"}[i];
+        EXPECT_NE(made[i].find(name), std::string::npos) << made[i];
+    }
+    EXPECT_EQ(db_.column("SELECT DISTINCT thread_id" + ours +
+                         "command_type = 'Query' AND thread_id NOT IN (SELECT thread_id" + ours +
+                         "argument LIKE 'SET SESSION lock_wait_timeout=1,%')"),
+              Names{});
+    EXPECT_EQ(db_.integer("SELECT COUNT(*)" + ours +
+                          "argument LIKE '%lock_wait_timeout%' AND argument NOT LIKE "
+                          "'%lock_wait_timeout=1%' AND argument NOT LIKE "
+                          "'%innodb_lock_wait_timeout%'"),
+              0);
+    EXPECT_EQ(db_.integer("SELECT COUNT(*)" + ours + "argument LIKE 'RENAME TABLE%'"), 1);
+    db_.execute("TRUNCATE mysql.general_log");
 }
 
 TEST_F(LhmCopy, ApplicationsSeeNothingOfTheTriggers) {
@@ -305,7 +396,7 @@ TEST_F(LhmCopy, ConversionsAreComparedAfterTheConversion) {
         "seq), 1950 + seq % 150 "
         "FROM seq_1_to_800");
     const auto answer = change(
-        "v", {"--alter",
+        "v", {"--allow-loss", "--alter",
               "MODIFY a BIGINT, MODIFY b DECIMAL(8,2), MODIFY c VARCHAR(30) CHARACTER SET utf8mb4, "
               "MODIFY d "
               "VARCHAR(9), MODIFY e ENUM('y','x','z'), MODIFY f DOUBLE, MODIFY g DATETIME, MODIFY "
@@ -320,6 +411,35 @@ TEST_F(LhmCopy, ConversionsAreComparedAfterTheConversion) {
                          "o.d AND n.e = CAST(o.e AS CHAR) AND n.g = o.g AND n.h = o.h AND n.l = "
                          "o.l AND n.q = o.q"),
               "800");
+}
+
+// Two values that are longer than max_allowed_packet (here 1 MiB) together: a checksum of both in
+// one text would be NULL.
+TEST_F(LhmCopy, AHugeRowThatDiffersIsFoundAndRepaired) {
+    db_.execute("SET GLOBAL max_allowed_packet = 1048576");
+    db_.execute("CREATE TABLE huge (id INT NOT NULL PRIMARY KEY, a LONGTEXT, b LONGBLOB)");
+    db_.execute(
+        "INSERT INTO huge SELECT seq, REPEAT('a', 600000), REPEAT('b', 600000) FROM seq_1_to_2");
+    hold();
+    lhm_.start(Lhm::quick("change-table", "app.huge",
+                          {"--add-column", "x int", "--data-check", "0", "--throttle-file",
+                           dir_ / "hold", "--throttle-interval", "50ms", "--execute"}));
+    ASSERT_TRUE(poll_until([&] {
+        return lhm_.output().find("hold exists") != std::string::npos || !lhm_.process().running();
+    })) << lhm_.output();
+    // The copy leaves a row alone that is there: it would be the newer one.
+    db_.execute("DELETE FROM lhmn_huge");
+    db_.execute(
+        "INSERT INTO lhmn_huge (id, a, b) SELECT id, a, CONCAT(LEFT(b, 599999), 'x') FROM huge "
+        "WHERE id = 1");
+    let_go();
+    const auto answer = lhm_.finish();
+    db_.execute("SET GLOBAL max_allowed_packet = DEFAULT");
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("differed in 1 rows ((1))")) << answer.text;
+    EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM huge JOIN " + quote_name(archive_of(db_, "app")) +
+                          " o USING (id) WHERE huge.a = o.a AND huge.b = o.b"),
+              2);
 }
 
 TEST_F(LhmCopy, VerificationCanBeLeftOut) {
@@ -355,6 +475,53 @@ TEST_F(LhmCopy, AKeyThatChangesItsOrderIsCopiedAndVerified) {
         row_difference(db_, "SELECT k, a FROM o ORDER BY a",
                        "SELECT k, a FROM " + quote_name(archive_of(db_, "app")) + " ORDER BY a"),
         "");
+}
+
+// ---- replicas (CK-12 to CK-14)
+
+TEST_F(LhmCopy, AReplicaThatIsBehindHoldsTheCopyAndGetsAllOfIt) {
+    MariadbOptions options;
+    options.arguments = {"--server-id=2", "--report-host=127.0.0.1", "--skip-log-bin"};
+    MariadbServer replica_server(options);
+    Db replica = replica_server.connect();
+    replica.execute("CREATE DATABASE app");
+    replica.execute("SET GLOBAL gtid_slave_pos = '" +
+                    db_.scalar("SELECT @@GLOBAL.gtid_binlog_pos") + "'");
+    replica.execute(
+        "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=" + std::to_string(server_.port()) +
+        ", MASTER_USER='" + MariadbServer::user() + "', MASTER_PASSWORD='" +
+        MariadbServer::password() + "', MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos");
+    replica.execute("START SLAVE");
+    const auto is_in_step = [&] {
+        return replica.scalar("SELECT @@GLOBAL.gtid_slave_pos") ==
+               db_.scalar("SELECT @@GLOBAL.gtid_binlog_pos");
+    };
+    make_users(300);
+    ASSERT_TRUE(poll_until(is_in_step));
+    replica.execute("FLUSH TABLES WITH READ LOCK");
+    db_.execute("UPDATE users SET username = 'late' WHERE id = 1");
+    constexpr std::size_t kSecondsBehind = 32;
+    ASSERT_TRUE(poll_until([&] {
+        const auto status = replica.rows("SHOW SLAVE STATUS");
+        return std::stoi(status.at(0).at(kSecondsBehind).value_or("0")) > 1;
+    }));
+    lhm_.start({"change-table", "app.users", "--add-column", "x int", "--stride", "50", "--max-lag",
+                "1", "--throttle-interval", "100ms", "--execute"});
+    ASSERT_TRUE(poll_until([&] {
+        return lhm_.output().find(" s behind (max_replication_lag 1)") != std::string::npos ||
+               !lhm_.process().running();
+    })) << lhm_.output();
+    EXPECT_TRUE(stays_true([&] { return count("lhmn_users") <= 1; }, milliseconds(1000)))
+        << lhm_.output();
+    replica.execute("UNLOCK TABLES");
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    ASSERT_TRUE(poll_until(is_in_step));
+    EXPECT_EQ(replica.show_create("app", "users"), db_.show_create("app", "users"));
+    EXPECT_EQ(replica.checksum("app", "users"), db_.checksum("app", "users"));
+    EXPECT_EQ(replica.scalar("SELECT username FROM app.users WHERE id = 1"), "late");
+    EXPECT_EQ(replica.triggers("app"), Names{});
+    replica.execute("STOP SLAVE");
 }
 
 // ---- throttling

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/ddl.h"
+#include "worker/lhm/column_types.h"
 
 namespace shift::lhm {
 namespace {
@@ -13,41 +14,6 @@ namespace {
 // No value that people store holds it; it is also what makes the whole text binary, so that columns
 // of any character sets go together.
 constexpr const char* kSeparator = "X'001F'";
-
-bool is_integer(const Column& column) {
-    return is_one_of(column.data_type, {"tinyint", "smallint", "mediumint", "int", "integer",
-                                        "bigint", "year", "bit"});
-}
-
-bool is_exact(const Column& column) {
-    return is_integer(column) || is_one_of(column.data_type, {"decimal", "numeric"});
-}
-
-bool is_inexact(const Column& column) {
-    return is_one_of(column.data_type, {"float", "double", "real"});
-}
-
-bool is_number(const Column& column) {
-    return is_exact(column) || is_inexact(column);
-}
-
-bool is_text(const Column& column) {
-    return !column.collation.empty() && column.data_type != "enum" && column.data_type != "set";
-}
-
-bool is_listed(const Column& column) {
-    return column.data_type == "enum" || column.data_type == "set";
-}
-
-bool is_bytes(const Column& column) {
-    return column.data_type.ends_with("binary") || column.data_type.ends_with("blob");
-}
-
-bool is_geometry(const Column& column) {
-    return is_one_of(column.data_type,
-                     {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring",
-                      "multipolygon", "geometrycollection", "geomcollection"});
-}
 
 // "(10,2)" of "decimal(10,2) unsigned".
 std::string digits_of(const Column& column) {
@@ -155,6 +121,21 @@ std::optional<Sides> sides(const ColumnPair& pair, const std::string& original,
     return std::nullopt;
 }
 
+// Without a limit that the size of a row sets: VARCHARs and VARBINARYs are bounded by it.
+bool may_be_huge(const Column& column) {
+    return is_geometry(column) || column.data_type == "json" ||
+           (column.data_type != "tinytext" && column.data_type.ends_with("text")) ||
+           (column.data_type != "tinyblob" && column.data_type.ends_with("blob"));
+}
+
+// CONCAT_WS gives NULL when it grows beyond max_allowed_packet, and BIT_XOR passes over NULLs: a
+// huge value is in it with its checksum only. A row that is too long all the same never equals its
+// copy (`when_null` differs), so that it is not taken for verified.
+std::string values_hash(const std::string& list, int when_null) {
+    return fmt::format("IFNULL(CRC32(CONCAT_WS({}{})), CAST({} AS UNSIGNED))", kSeparator, list,
+                       when_null);
+}
+
 std::string key_hash(const std::vector<std::string>& names) {
     std::string list;
     for (const std::string& name : names) {
@@ -183,8 +164,9 @@ RowHash row_hash(const ColumnMap& map, const CopyKey& key, const std::string& or
                                                 pair.from.column_type, pair.to.column_type));
             continue;
         }
-        from_list += ", " + both->original;
-        to_list += ", " + both->shadow;
+        const bool is_huge = may_be_huge(pair.from) || may_be_huge(pair.to);
+        from_list += ", " + (is_huge ? "CRC32(" + both->original + ")" : both->original);
+        to_list += ", " + (is_huge ? "CRC32(" + both->shadow + ")" : both->shadow);
         if (pair.from.nullable || pair.to.nullable) {
             // CONCAT_WS leaves NULLs out without a trace.
             from_nulls += ", ISNULL(" + from + ")";
@@ -198,10 +180,8 @@ RowHash row_hash(const ColumnMap& map, const CopyKey& key, const std::string& or
             to_key.push_back(both->shadow);
         }
     }
-    hash.original = fmt::format("CRC32(CONCAT_WS({}{}{})) * {}", kSeparator, from_list, from_nulls,
-                                key_hash(from_key));
-    hash.shadow = fmt::format("CRC32(CONCAT_WS({}{}{})) * {}", kSeparator, to_list, to_nulls,
-                              key_hash(to_key));
+    hash.original = values_hash(from_list + from_nulls, 1) + " * " + key_hash(from_key);
+    hash.shadow = values_hash(to_list + to_nulls, 2) + " * " + key_hash(to_key);
     return hash;
 }
 

@@ -106,6 +106,8 @@ Result<Remains> look_at_migration(Connection& connection, const FoundObject& con
     } else if (!notes.window.empty() && window > now) {
         remains.state = Remains::State::kWindow;
         remains.why = fmt::format("it can be reverted until {}", notes.window);
+    } else if (!notes.window.empty()) {
+        remains.state = Remains::State::kDone;
     } else {
         remains.state = Remains::State::kStopped;
     }
@@ -134,6 +136,21 @@ void add_unproved(std::vector<Remains>& all, const FoundObject& named, bool is_t
     unproved.why = is_lhm ? "it is of Ruby's LHM, which may be running"
                           : "nothing but its name says that it is ours";
     all.push_back(std::move(unproved));
+}
+
+void want(Remains& one, const CleanupScope& scope) {
+    if (one.kind == Remains::Kind::kArchive) {
+        one.is_wanted = scope.until || !scope.database.empty();
+        if (one.state == Remains::State::kDone && !one.is_wanted) {
+            one.why = "only its name says that it is an old table: name its database, or --until";
+        }
+    } else {
+        one.is_wanted = one.state == Remains::State::kDone || !scope.table.empty();
+        if (one.state == Remains::State::kStopped && !one.is_wanted) {
+            one.why = fmt::format("it can be resumed, or switched; to give it up: cleanup {}.{}",
+                                  one.database, one.table);
+        }
+    }
 }
 
 }  // namespace
@@ -187,6 +204,9 @@ Result<std::vector<Remains>> find_remains(Connection& connection, const CleanupS
         std::erase_if(all, [&scope](const Remains& one) {
             return one.kind != Remains::Kind::kMigration || one.table != scope.table;
         });
+    }
+    for (Remains& one : all) {
+        want(one, scope);
     }
     return all;
 }

@@ -17,8 +17,8 @@ namespace shift::lhm {
 struct Remains {
     enum class Kind { kArchive, kMigration, kUnknown };
     enum class State {
-        kDone,        // an archive
-        kStopped,     // nobody works at it; it may be resumed
+        kDone,        // an archive, or what an ended rollback window left
+        kStopped,     // nobody works at it; it may be resumed, or waits for its switch
         kRunning,     // somebody holds its database lock
         kSupervised,  // shift-supervisor's; its own cancel removes it
         kWindow,      // swapped; its rollback window is open
@@ -32,8 +32,11 @@ struct Remains {
     std::string archive;                // of one that was swapped with a rollback window
     std::vector<std::string> tables;    // to be dropped
     std::vector<std::string> triggers;  // to be dropped, before the tables
+    bool is_wanted = false;             // the scope says that this may go
     std::string why;                    // for people: why it stays
-    bool is_removable() const { return state == State::kDone || state == State::kStopped; }
+    bool is_removable() const {
+        return is_wanted && (state == State::kDone || state == State::kStopped);
+    }
 };
 
 struct CleanupScope {
@@ -41,6 +44,8 @@ struct CleanupScope {
     std::string table;              // "" = all
     std::optional<WallTime> until;  // only archives made at or before it, and nothing else
 };
+// What is wanted: a copy that can go on only when its table is named; an archive, which nothing but
+// its name tells to be one, when its database is named or it is old enough.
 // Errors: as errc_of_mysql().
 Result<std::vector<Remains>> find_remains(Connection& connection, const CleanupScope& scope,
                                           WallTime now);

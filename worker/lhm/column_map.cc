@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <map>
 #include <set>
 
 #include "common/text.h"
+#include "worker/lhm/column_types.h"
 
 namespace shift::lhm {
 namespace {
@@ -113,6 +116,59 @@ bool is_order_kept(const ColumnPair& pair) {
     return kept({"date", "datetime"}) && pair.from.data_type == "date";
 }
 
+std::int64_t scale_of(const Column& column) {
+    return is_one_of(column.data_type, {"decimal", "numeric"}) ? type_numbers(column)[1] : 0;
+}
+
+// Of an integer; 0 for other numbers.
+int bits_of(const Column& column) {
+    constexpr std::array<std::pair<std::string_view, int>, 5> kSizes = {
+        {{"tinyint", 8}, {"smallint", 16}, {"mediumint", 24}, {"int", 32}, {"bigint", 64}}};
+    for (const auto& [type, bits] : kSizes) {
+        if (column.data_type == type) {
+            return bits;
+        }
+    }
+    return 0;
+}
+
+// How much a text or a string of bytes holds at most; of a TEXT, in the longest characters.
+std::int64_t room_of(const Column& column, bool at_least) {
+    const std::int64_t of_character = at_least && is_text(column) ? 4 : 1;
+    if (column.data_type.starts_with("tiny")) {
+        return 255 / of_character;
+    }
+    if (column.data_type.starts_with("medium")) {
+        return 16'777'215 / of_character;
+    }
+    if (column.data_type.starts_with("long")) {
+        return 4'294'967'295 / of_character;
+    }
+    const bool is_plain = column.data_type == "text" || column.data_type == "blob";
+    return is_plain ? 65'535 / of_character : type_numbers(column)[0];
+}
+
+bool has_room(const ColumnPair& pair) {
+    return pair.from.data_type == pair.to.data_type
+               ? room_of(pair.from, true) <= room_of(pair.to, true)
+               : room_of(pair.from, false) <= room_of(pair.to, true);
+}
+
+// 'a' and 'a ' are two values.
+// Source: MariaDB's collations "_nopad_"; MySQL 8.0's of UCA 9.0.0.
+bool minds_blanks(const Column& column) {
+    return column.collation.find("nopad") != std::string::npos ||
+           column.collation.find("_0900_") != std::string::npos;
+}
+
+// A row is found by the shadow's value and the original's alike.
+bool is_found_again(const ColumnPair& pair) {
+    // Blanks at the end are all that a text loses without an error.
+    return pair.keeps_values() ||
+           (is_text(pair.from) && is_text(pair.to) && pair.from.collation == pair.to.collation &&
+            !minds_blanks(pair.to));
+}
+
 bool begins_with(const Index& index, const std::vector<std::string>& columns, bool in_order) {
     if (index.columns.size() < columns.size() || !index.is_tree || !index.usable) {
         return false;
@@ -164,6 +220,7 @@ bool has_like(const Index& wanted, const ColumnMap& map, const TableShape& origi
             index.columns.begin(), index.columns.end(), [&](const IndexColumn& part) {
                 const ColumnPair* pair = map.by_original(part.name);
                 return pair != nullptr && !part.is_prefix && is_order_kept(*pair) &&
+                       is_found_again(*pair) &&
                        std::any_of(wanted.columns.begin(), wanted.columns.end(),
                                    [&](const IndexColumn& theirs) {
                                        return !theirs.is_prefix &&
@@ -177,6 +234,59 @@ bool has_like(const Index& wanted, const ColumnMap& map, const TableShape& origi
 
 bool ColumnPair::is_same_type() const {
     return iequals_ascii(from.column_type, to.column_type) && from.collation == to.collation;
+}
+
+bool ColumnPair::keeps_values() const {
+    if (is_same_type()) {
+        return true;
+    }
+    if (is_exact(from) && is_exact(to)) {
+        // A small number is a year of this century; a BIT has no sign.
+        const bool is_read_anew =
+            (to.data_type == "year" || to.data_type == "bit") && from.data_type != to.data_type;
+        return !is_read_anew && scale_of(from) <= scale_of(to);
+    }
+    if (is_inexact(from)) {
+        const bool is_wide = to.data_type != "float" || from.data_type == "float";
+        return is_inexact(to) && is_wide && to.column_type.find('(') == std::string::npos;
+    }
+    if (from.data_type == "date" && to.data_type == "datetime") {
+        return true;
+    }
+    if (is_one_of(to.data_type, {"time", "datetime", "timestamp"})) {
+        return from.data_type == to.data_type && type_numbers(from)[0] <= type_numbers(to)[0];
+    }
+    if (is_text(from) && is_text(to)) {
+        // A CHAR loses the blanks at its end.
+        return (to.data_type != "char" || from.data_type == "char") && has_room(*this);
+    }
+    if (is_bytes(from) && is_bytes(to)) {
+        return to.data_type != "binary" && has_room(*this);
+    }
+    const bool are_lists = from.data_type == to.data_type && !to.members.empty();
+    return are_lists && from.members.size() <= to.members.size() &&
+           std::equal(from.members.begin(), from.members.end(), to.members.begin());
+}
+
+bool ColumnPair::always_fits() const {
+    if (from.nullable && !to.nullable) {
+        return false;
+    }
+    if (is_same_type()) {
+        return true;
+    }
+    if (!keeps_values() || (to.is_unsigned() && !from.is_unsigned())) {
+        return false;
+    }
+    if (is_text(to)) {
+        return from.charset == to.charset;
+    }
+    if (is_exact(to)) {
+        // A sign takes the place of a bit.
+        const bool gets_sign = from.is_unsigned() && !to.is_unsigned();
+        return bits_of(from) > 0 && bits_of(from) + (gets_sign ? 1 : 0) <= bits_of(to);
+    }
+    return true;
 }
 
 const ColumnPair* ColumnMap::by_original(std::string_view name) const {
@@ -234,8 +344,9 @@ std::optional<ShadowKey> shadow_key(const CopyKey& key, const ColumnMap& map,
         if (!made) {
             return std::nullopt;
         }
-        // A number that becomes text is not found by the number any more; an ENUM is by its number.
-        if (made->kind != column.kind ||
+        // A number that becomes text is not found by the number any more, nor one that is rounded;
+        // an ENUM is by its number.
+        if (made->kind != column.kind || !is_found_again(*pair) ||
             (column.kind == ValueKind::kEnum && !is_order_kept(*pair))) {
             return std::nullopt;
         }

@@ -20,6 +20,11 @@ struct ColumnPair {
 
     // The values are stored alike, so that no conversion happens.
     bool is_same_type() const;
+    // Whatever is converted without an error is the same value afterwards: nothing is rounded,
+    // padded, cut or read in another way. false: some values may change.
+    bool keeps_values() const;
+    // No value of the original is refused or changed.
+    bool always_fits() const;
 };
 
 // A new column that must be given a value, because it is NOT NULL and has no default: what ALTER
@@ -52,8 +57,9 @@ struct ShadowKey {
     // values are unchanged and an index serves them.
     bool same_order = false;
 };
-// nullopt: a column of `key` is not copied, or no index of the shadow begins with its columns (the
-// triggers would read the whole shadow for each changed row).
+// nullopt: a column of `key` is not copied, or its values may change so that a row is not found by
+// them any more, or no index of the shadow begins with its columns (the triggers would read the
+// whole shadow for each changed row).
 std::optional<ShadowKey> shadow_key(const CopyKey& key, const ColumnMap& map,
                                     const TableShape& shadow);
 

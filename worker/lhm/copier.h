@@ -5,12 +5,14 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/result.h"
 #include "worker/lhm/chunk_size.h"
 #include "worker/lhm/crew.h"
 #include "worker/lhm/ledger.h"
 #include "worker/lhm/listener.h"
+#include "worker/lhm/loss.h"
 #include "worker/lhm/options.h"
 #include "worker/lhm/plan.h"
 
@@ -27,12 +29,12 @@ Result<std::optional<KeyValue>> find_range_end(Hand& hand, const Plan& plan,
 //   lock the original's rows (shared) and count them; INSERT .. SELECT; COMMIT.
 // Neither waits for a lock while it holds others: an application would wait behind it. Locks in the
 // way are met with a smaller chunk and a pause, down to a row or two that are waited for. A row
-// that the new table refuses ends the copy and is named. Used by all hands of a crew.
+// that the new table refuses, or whose values it would change, ends the copy and is named. Used by
+// all hands of a crew.
 class Copier {
   public:
     Copier(const Plan& plan, const Options& options, ChunkSize& size, CrewTally& tally,
-           Listener& listener)
-        : plan_(plan), options_(options), size_(size), tally_(tally), listener_(listener) {}
+           Listener& listener);
 
     // Errors: kInvalidArgument - a row cannot be copied, or warnings are not allowed;
     // as errc_of_mysql() when all tries are used up.
@@ -66,6 +68,7 @@ class Copier {
     Result<Chunk> insert_chunk(Connection& connection, const Range& range, bool waits);
     Status check_warnings(Connection& connection, unsigned count, const Range& range);
     Status check_missing(Connection& connection, const Range& range);
+    Status check_losses(Connection& connection, const Range& range);
     Status after_failure(Hand& hand, const Error& error, class Tries& tries, LockTrouble& locks);
     // `error` with the first row of the range that the new table refuses.
     Error with_row(Connection& connection, const Range& range, Error error);
@@ -76,6 +79,7 @@ class Copier {
     ChunkSize& size_;
     CrewTally& tally_;
     Listener& listener_;
+    std::vector<ValueLoss> losses_;
     std::mutex mutex_;
     std::map<std::string, std::int64_t> warned_;  // how often
 };

@@ -7,72 +7,118 @@
 
 #include "common/ddl.h"
 #include "common/text.h"
+#include "worker/lhm/loss.h"
 #include "worker/lhm/retry.h"
 #include "worker/lhm/statements.h"
-#include "worker/mysql/errors.h"
+#include "worker/mysql/inspect.h"
 
 namespace shift::lhm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::int64_t kRowsPerTrial = 10'000;
+constexpr std::int64_t kRowsPerTrial = 5000;
+constexpr std::int64_t kBytesPerTrial = 8 << 20;
+constexpr std::int64_t kChangesLookedAt = 100;
+constexpr int kTriesMax = 5;
 constexpr std::size_t kDuplicatesShown = 3;
 constexpr std::size_t kValueBytesShown = 40;
-constexpr const char* kTrial = "lhm_trial";
 
-std::vector<const ColumnPair*> converted(const Plan& plan) {
-    std::vector<const ColumnPair*> pairs;
-    for (const ColumnPair& pair : plan.map.pairs) {
-        if (!pair.is_same_type() || (pair.from.nullable && !pair.to.nullable)) {
-            pairs.push_back(&pair);
-        }
-    }
-    return pairs;
+using MaybeRefused = Result<std::optional<Refusal>>;
+
+// MariaDB's JSON is a text with a CHECK; a new column of it holds the same in all rows.
+bool is_added_json(const Plan& plan, const std::string& line) {
+    const auto& added = plan.map.added;
+    return line.find(" CHECK (json_valid(") != std::string::npos &&
+           std::any_of(added.begin(), added.end(), [&line](const std::string& name) {
+               return line.starts_with("  " + quote_identifier(name) + " ");
+           });
 }
 
-std::string column_list(const std::vector<const ColumnPair*>& pairs, const std::string& prefix,
-                        bool of_shadow) {
-    std::string list;
-    for (const ColumnPair* pair : pairs) {
-        list += (list.empty() ? "" : ", ") + prefix +
-                quote_identifier(of_shadow ? pair->to.name : pair->from.name);
-    }
-    return list;
-}
-
-// One look at the converted columns, range by range.
-class Trial {
-  public:
-    Trial(Connection& connection, const Plan& plan)
-        : connection_(connection),
-          plan_(plan),
-          pairs_(converted(plan)),
-          trial_(qualified_name(plan.database, kTrial)) {}
-
-    // false: our user may make no temporary tables.
-    Result<bool> open() {
-        const Status made = connection_.execute(
-            fmt::format("CREATE TEMPORARY TABLE {} ENGINE=InnoDB AS SELECT {} FROM {} LIMIT 0",
-                        trial_, column_list(pairs_, "", true), plan_.shadow_name()));
-        if (!made.ok() && is_access_denied(made.error())) {
-            return false;
-        }
-        RETURN_IF_ERROR(made);
+// Whether the new table may refuse values for more than what all rows have in common: columns of
+// other types, and what is new of its CHECKs, generated columns and partitions.
+bool may_refuse_values(const Plan& plan) {
+    const auto& pairs = plan.map.pairs;
+    if (!std::all_of(pairs.begin(), pairs.end(),
+                     [](const ColumnPair& pair) { return pair.always_fits(); })) {
         return true;
     }
+    const auto known = split(plan.original.definition, '\n');
+    for (const std::string& line : split(plan.shadow.definition, '\n')) {
+        const bool is_new = std::find(known.begin(), known.end(), line) == known.end();
+        for (const char* word : {"CHECK (", "GENERATED ALWAYS AS", "PARTITION "}) {
+            if (is_new && line.find(word) != std::string::npos && !is_added_json(plan, line)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
 
-    // nullopt: all rows of the range convert. Else the first one that does not, and why.
-    Result<std::optional<Error>> try_range(Range range, std::int64_t rows) {
-        Status tried = insert(range);
-        if (tried.ok()) {
-            RETURN_IF_ERROR(connection_.execute("TRUNCATE TABLE " + trial_));
-            return std::optional<Error>();
+// Rows are put into the shadow, which is empty yet, by the copy's own statement, and rolled back:
+// the new table itself judges them.
+class Trial {
+  public:
+    Trial(Connection& connection, const Plan& plan, const Options& options, bool rolls_back)
+        : connection_(connection), plan_(plan), rolls_back_(rolls_back) {
+        if (!options.allow_loss) {
+            losses_ = value_losses(plan.map, plan.original_prefix(), plan.shadow_prefix());
         }
-        if (!is_data_error(tried.error())) {
-            return std::move(tried).error();
+        changed_ = loss_condition(losses_);
+    }
+
+    MaybeRefused try_range(const Range& range, std::int64_t rows) {
+        const Status put = put_in(try_range_statement(plan_, range));
+        std::string why = put.ok() ? "" : connection_.server_words();
+        std::vector<Row> changed;
+        if (put.ok() && !changed_.empty()) {
+            ASSIGN_OR_RETURN(changed, connection_.query(both_rows_statement(
+                                          plan_, key_select(plan_.key, plan_.original_prefix()),
+                                          in_range(range) + " AND " + changed_, kChangesLookedAt)));
         }
-        std::string why = connection_.server_words();
+        RETURN_IF_ERROR(take_out());
+        if (!put.ok()) {
+            return is_data_error(put.error()) ? name_row(range, rows, std::move(why))
+                                              : MaybeRefused(put.error());
+        }
+        for (const Row& row : changed) {
+            ASSIGN_OR_RETURN(auto refused, look_at_change(key_of(row)));
+            if (refused) {
+                return refused;
+            }
+        }
+        return std::optional<Refusal>();
+    }
+
+    // Numbers that the rows of the trial took are given back.
+    Status reset_counter() {
+        const auto& columns = plan_.shadow.columns;
+        if (std::none_of(columns.begin(), columns.end(),
+                         [](const Column& column) { return column.auto_increment; })) {
+            return Ok{};
+        }
+        return connection_.execute(
+            fmt::format("ALTER TABLE {} AUTO_INCREMENT = {}", plan_.shadow_name(),
+                        std::max<std::uint64_t>(plan_.shadow.auto_increment, 1)));
+    }
+
+  private:
+    std::string in_range(const Range& range) const {
+        return key_range(plan_.key, range.after, range.up_to, plan_.original_prefix());
+    }
+
+    Status put_in(const std::string& statement) {
+        RETURN_IF_ERROR(connection_.execute("START TRANSACTION"));
+        return connection_.execute(statement);
+    }
+
+    Status take_out() {
+        return connection_.execute(rolls_back_ ? "ROLLBACK"
+                                               : "TRUNCATE TABLE " + plan_.shadow_name());
+    }
+
+    // Halves the range until one row is left that does not fit.
+    MaybeRefused name_row(Range range, std::int64_t rows, std::string why) {
         while (rows > 1) {
             ASSIGN_OR_RETURN(const auto middle, connection_.query(find_end_statement(
                                                     plan_, range.after, range.up_to, rows / 2)));
@@ -82,79 +128,110 @@ class Trial {
             }
             Range first = range;
             first.up_to = key_of(middle[0]);
-            const Status half = insert(first);
+            const Status half = put_in(try_range_statement(plan_, first));
             (half.ok() ? range.after : range.up_to) = first.up_to;
             why = half.ok() ? why : connection_.server_words();
             rows = half.ok() ? rows - rows / 2 : rows / 2;
-            RETURN_IF_ERROR(connection_.execute("TRUNCATE TABLE " + trial_));
+            RETURN_IF_ERROR(take_out());
         }
         ASSIGN_OR_RETURN(const auto key,
                          connection_.query(find_end_statement(plan_, range.after, range.up_to, 1)));
-        const std::string where =
-            key.empty() ? "a row" : "row " + key_text(plan_.key, key_of(key[0]));
-        return std::optional(Error{Errc::kInvalidArgument, where + ": " + why});
+        return std::optional(Refusal{
+            "data_does_not_fit",
+            fmt::format("the new table refuses a row of {}: {}: {}; change the values or "
+                        "the new table first",
+                        plan_.original_name(),
+                        key.empty() ? "a row" : "row " + key_text(plan_.key, key_of(key[0])),
+                        why)});
     }
 
-  private:
-    Status insert(const Range& range) {
-        const std::string join = plan_.filter.join.empty() ? "" : " " + plan_.filter.join;
-        const std::string rows =
-            key_range(plan_.key, range.after, range.up_to, plan_.original_prefix());
-        const std::string condition = plan_.filter.where.empty()
-                                          ? rows
-                                          : fmt::format("({}) AND {}", plan_.filter.where, rows);
-        return connection_.execute(fmt::format(
-            "INSERT INTO {} ({}) SELECT {} FROM {} FORCE INDEX ({}){} WHERE {}", trial_,
-            column_list(pairs_, "", true), column_list(pairs_, plan_.original_prefix(), false),
-            plan_.original_name(), quote_identifier(plan_.key.index), join, condition));
+    // The row may have been written between the two statements: it is locked and looked at again.
+    MaybeRefused look_at_change(const KeyValue& key) {
+        RETURN_IF_ERROR(connection_.execute("START TRANSACTION"));
+        Status copied = connection_.execute(lock_row_statement(plan_, key));
+        if (copied.ok()) {
+            copied = connection_.execute(copy_row_statement(plan_, key));
+        }
+        auto row = copied.ok() ? connection_.query(both_rows_statement(
+                                     plan_, loss_select(losses_),
+                                     key_is(plan_.key, key, plan_.original_prefix()), 1))
+                               : Result<std::vector<Row>>(copied.error());
+        if (!connection_.lost()) {
+            RETURN_IF_ERROR(take_out());
+        }
+        RETURN_IF_ERROR(row);
+        const std::string change = row->empty() ? "" : loss_text(losses_, (*row)[0], 0);
+        if (!change.empty()) {
+            return std::optional(Refusal{
+                "loses_values",
+                fmt::format("the change would alter values of {}: row {}: {}; change the type or "
+                            "the values first, or allow it by allow-loss",
+                            plan_.original_name(), key_text(plan_.key, key), change)});
+        }
+        return std::optional<Refusal>();
     }
 
     Connection& connection_;
     const Plan& plan_;
-    std::vector<const ColumnPair*> pairs_;
-    std::string trial_;
+    const bool rolls_back_;
+    std::vector<ValueLoss> losses_;
+    std::string changed_;  // "" = no values may change
 };
 
-Result<std::optional<Refusal>> check_conversions(Connection& connection, Plan& plan,
-                                                 Clock::time_point deadline,
-                                                 const StopRequest& stop) {
-    if (converted(plan).empty()) {
-        return std::optional<Refusal>();
-    }
-    Trial trial(connection, plan);
-    ASSIGN_OR_RETURN(const bool opened, trial.open());
-    if (!opened) {
-        plan.notes.emplace_back(
-            "our user may make no temporary tables, so values were not looked through: one that "
-            "does "
-            "not fit stops the copy when it gets there");
-        return std::optional<Refusal>();
-    }
-    Range range;
-    std::int64_t rows = 0;
-    for (;;) {
-        ASSIGN_OR_RETURN(const auto end, connection.query(find_end_statement(
-                                             plan, range.after, std::nullopt, kRowsPerTrial)));
+// As many rows as a small transaction takes.
+std::int64_t rows_of_trial(const Plan& plan) {
+    const std::int64_t row_bytes = plan.rows > 0 ? plan.bytes / plan.rows : 0;
+    return std::clamp<std::int64_t>(kBytesPerTrial / std::max<std::int64_t>(row_bytes, 1), 1,
+                                    kRowsPerTrial);
+}
+
+// The first rows always; all of them when the new table may refuse some.
+MaybeRefused try_rows(Connection& connection, Plan& plan, Trial& trial, Clock::time_point deadline,
+                      StopRequest& stop) {
+    const bool looks_at_all = may_refuse_values(plan);
+    std::int64_t size = rows_of_trial(plan);
+    std::int64_t looked_at = 0;
+    int tries = 0;
+    for (Range range;;) {
+        ASSIGN_OR_RETURN(const auto end, connection.query(find_end_statement(plan, range.after,
+                                                                             std::nullopt, size)));
         range.up_to = end.empty() ? std::nullopt : std::optional(key_of(end[0]));
-        ASSIGN_OR_RETURN(const auto wrong, trial.try_range(range, kRowsPerTrial));
-        if (wrong) {
-            return std::optional(Refusal{
-                "data_does_not_fit",
-                fmt::format("a value of {} does not fit the new type: {}; change the values or the "
-                            "type first",
-                            plan.original_name(), wrong->message)});
+        auto tried = trial.try_range(range, size);
+        if (!tried.ok() && is_too_large_for_binlog(tried.error()) && size > 1) {
+            size /= 2;
+            continue;
         }
-        rows += kRowsPerTrial;
-        if (!range.up_to) {
+        if (!tried.ok() && is_lock_trouble(tried.error()) && ++tries < kTriesMax) {
+            stop.wait_for(lock_pause(tries));
+            continue;
+        }
+        if (!tried.ok() || *tried) {
+            return tried;
+        }
+        looked_at += size;
+        tries = 0;
+        if (!range.up_to || !looks_at_all) {
             return std::optional<Refusal>();
         }
         range.after = range.up_to;
         if (Clock::now() >= deadline || stop.reason()) {
-            plan.notes.push_back(fmt::format(
-                "only the first {} rows were looked through for values that do not fit", rows));
+            plan.notes.push_back(
+                fmt::format("only the first {} rows were looked through for values that do not fit",
+                            looked_at));
             return std::optional<Refusal>();
         }
     }
+}
+
+MaybeRefused check_values(Connection& connection, Plan& plan, const Options& options,
+                          Clock::time_point deadline, StopRequest& stop) {
+    ASSIGN_OR_RETURN(const bool rolls_back, is_transactional(connection, plan.shadow.engine));
+    Trial trial(connection, plan, options, rolls_back);
+    auto refused = try_rows(connection, plan, trial, deadline, stop);
+    if (refused.ok() && !*refused) {
+        RETURN_IF_ERROR(trial.reset_counter());
+    }
+    return refused;
 }
 
 // The original's expression for one column of a unique key of the shadow; "" when all rows have the
@@ -247,7 +324,7 @@ Result<std::optional<Refusal>> check_data(Sessions& sessions, Plan& plan, const 
     ASSIGN_OR_RETURN(
         Connection connection,
         sessions.open("data check", options.data_check_max + std::chrono::seconds(60)));
-    ASSIGN_OR_RETURN(auto refused, check_conversions(connection, plan, deadline, stop));
+    ASSIGN_OR_RETURN(auto refused, check_values(connection, plan, options, deadline, stop));
     if (refused) {
         return refused;
     }

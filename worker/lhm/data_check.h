@@ -10,12 +10,12 @@
 
 namespace shift::lhm {
 
-// Looks through the original's rows for values that the new table would refuse, before anything is
-// copied: converted columns are put into a temporary table of their new types, chunk by chunk (the
-// server's own strict conversion is the judge), and values that a new unique key would find twice
-// are counted. At most for options.data_check_max; what was not looked at is noted in the plan and
-// found by the copy.
-// Takes no locks on rows. REQUIRES: plan.shadow exists.
+// Looks for rows that the new table would refuse, and for values that it would change (unless
+// options.allow_loss), before anything is copied: rows are put into the shadow, range by range, and
+// rolled back; values that a new unique key would find twice are counted. The first rows are always
+// tried, all of them where the change may refuse some, at most for options.data_check_max; what was
+// not looked at is noted in the plan and found by the copy.
+// REQUIRES: plan.shadow exists and is empty, and nothing writes to it.
 Result<std::optional<Refusal>> check_data(Sessions& sessions, Plan& plan, const Options& options,
                                           StopRequest& stop);
 

@@ -88,6 +88,7 @@ struct Options {
     Filter filter;
     std::string key;  // walk the table by this one
     bool fail_on_warnings = false;
+    bool allow_loss = false;  // conversions may round and cut values, as ALTER TABLE would
     ConflictPolicy conflicts = ConflictPolicy::kRecord;
     // How long a conflict is waited with, for the application may put it right.
     std::chrono::seconds conflict_patience{30};

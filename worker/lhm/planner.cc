@@ -118,9 +118,14 @@ Result<Planned> Planner::make(const std::string& copy_id) {
     if (!planned.refused) {
         ASSIGN_OR_RETURN(planned.refused, finish(plan));
     }
+    if (!planned.refused && options_.swap.rollback_window.count() > 0) {
+        if (const auto back = reverse_plan(plan, plan.table); !back.ok()) {
+            planned.refused = refusal_of(back.error(), "no_way_back");
+        }
+    }
     if (!planned.refused) {
         ASSIGN_OR_RETURN(Connection * locked, workshop_.database.locked());
-        ASSIGN_OR_RETURN(planned.refused, check_rights(*locked, plan));
+        ASSIGN_OR_RETURN(planned.refused, check_rights(*locked, plan, options_));
     }
     if (!planned.refused) {
         ASSIGN_OR_RETURN(planned.refused, check_data(sessions_, plan, options_, workshop_.stop));

@@ -7,6 +7,7 @@
 #include "common/ddl.h"
 #include "common/text.h"
 #include "worker/lhm/leftovers.h"
+#include "worker/lhm/switcher.h"
 #include "worker/mysql/errors.h"
 #include "worker/mysql/inspect.h"
 
@@ -104,6 +105,47 @@ Result<bool> is_transactional_table(Connection& connection, const TableShape& sh
     return is_transactional(connection, shape.engine);
 }
 
+Result<std::optional<Refusal>> check_right_to_triggers(Connection& connection, const Plan& plan) {
+    const std::string trigger = qualified_name(plan.database, plan.names.on_delete);
+    const Status made = connection.execute(fmt::format(
+        "CREATE TRIGGER {} AFTER DELETE ON {} FOR EACH ROW DO 0", trigger, plan.shadow_name()));
+    if (made.ok()) {
+        RETURN_IF_ERROR(connection.execute("DROP TRIGGER " + trigger));
+        return std::optional<Refusal>();
+    }
+    const std::string words = connection.server_words();
+    if (made.error().native == kNeedsSuper) {
+        return refuse(
+            "needs_super",
+            fmt::format("the server writes a binary log and lets only SUPER make triggers: "
+                        "SET GLOBAL log_bin_trust_function_creators=1, or grant SUPER "
+                        "({})",
+                        words));
+    }
+    if (is_access_denied(made.error())) {
+        return refuse("missing_privilege",
+                      fmt::format("our user may not make triggers: GRANT TRIGGER ON {}.* ({})",
+                                  quote_identifier(plan.database), words));
+    }
+    return made.error();
+}
+
+Result<std::optional<Refusal>> check_right_to_lock(Connection& connection, const Plan& plan) {
+    const Status locked = connection.execute("LOCK TABLES " + plan.shadow_name() + " WRITE");
+    if (locked.ok()) {
+        RETURN_IF_ERROR(connection.execute("UNLOCK TABLES"));
+        return std::optional<Refusal>();
+    }
+    if (is_access_denied(locked.error())) {
+        return refuse("missing_privilege",
+                      fmt::format("the new table may refuse a write, so the swap holds both tables "
+                                  "while it looks for the last time, and our user may not: GRANT "
+                                  "LOCK TABLES ON {}.* ({})",
+                                  quote_identifier(plan.database), connection.server_words()));
+    }
+    return locked.error();
+}
+
 }  // namespace
 
 Result<std::optional<Refusal>> check_table(Connection& connection, const TableShape& shape) {
@@ -178,29 +220,13 @@ Result<std::optional<Refusal>> check_shadow(Connection& connection, Plan& plan) 
     return std::optional<Refusal>();
 }
 
-Result<std::optional<Refusal>> check_rights(Connection& connection, const Plan& plan) {
-    const std::string trigger = qualified_name(plan.database, plan.names.on_delete);
-    const Status made = connection.execute(fmt::format(
-        "CREATE TRIGGER {} AFTER DELETE ON {} FOR EACH ROW DO 0", trigger, plan.shadow_name()));
-    if (made.ok()) {
-        RETURN_IF_ERROR(connection.execute("DROP TRIGGER " + trigger));
-        return std::optional<Refusal>();
+Result<std::optional<Refusal>> check_rights(Connection& connection, const Plan& plan,
+                                            const Options& options) {
+    ASSIGN_OR_RETURN(auto refused, check_right_to_triggers(connection, plan));
+    if (!refused && Switcher::holds_tables(plan, options)) {
+        ASSIGN_OR_RETURN(refused, check_right_to_lock(connection, plan));
     }
-    const std::string words = connection.server_words();
-    if (made.error().native == kNeedsSuper) {
-        return refuse(
-            "needs_super",
-            fmt::format("the server writes a binary log and lets only SUPER make triggers: "
-                        "SET GLOBAL log_bin_trust_function_creators=1, or grant SUPER "
-                        "({})",
-                        words));
-    }
-    if (is_access_denied(made.error())) {
-        return refuse("missing_privilege",
-                      fmt::format("our user may not make triggers: GRANT TRIGGER ON {}.* ({})",
-                                  quote_identifier(plan.database), words));
-    }
-    return made.error();
+    return refused;
 }
 
 }  // namespace shift::lhm

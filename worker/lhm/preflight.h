@@ -21,7 +21,9 @@ Result<std::optional<Refusal>> check_server(Connection& connection);
 // When the empty shadow has the new shape: foreign keys that the change adds, engines, types whose
 // conversion depends on who converts. Adds to plan.notes.
 Result<std::optional<Refusal>> check_shadow(Connection& connection, Plan& plan);
-// Makes and drops a trigger on the shadow: the right to, and log_bin_trust_function_creators.
-Result<std::optional<Refusal>> check_rights(Connection& connection, const Plan& plan);
+// Makes and drops a trigger on the shadow: the right to, and log_bin_trust_function_creators. Locks
+// the shadow by LOCK TABLES where the swap will have to.
+Result<std::optional<Refusal>> check_rights(Connection& connection, const Plan& plan,
+                                            const Options& options);
 
 }  // namespace shift::lhm

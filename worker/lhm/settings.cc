@@ -85,7 +85,7 @@ Status set_throttlers(const std::string& value, Options& options) {
 }
 
 using Apply = std::function<Status(const std::string&, Options&)>;
-struct Row {
+struct SettingRow {
     Setting setting;
     Apply apply;
 };
@@ -166,7 +166,7 @@ Status set_defer_indexes(const std::string& value, Options& options) {
     return Ok{};
 }
 
-std::vector<Row> copy_rows() {
+std::vector<SettingRow> copy_rows() {
     constexpr double kRowsMax = 1e9;
     return {
         {{"stride", "ROWS", "rows of a chunk, fixed (else by --chunk-time)", kCopy},
@@ -206,7 +206,7 @@ std::vector<Row> copy_rows() {
     };
 }
 
-std::vector<Row> throttle_rows() {
+std::vector<SettingRow> throttle_rows() {
     return {
         {{"throttler", "NAME", "time, replica_lag, threads_running; several with commas",
           kThrottle},
@@ -242,7 +242,7 @@ std::vector<Row> throttle_rows() {
     };
 }
 
-std::vector<Row> safety_rows() {
+std::vector<SettingRow> safety_rows() {
     return {
         {{"no-verify", "", "do not compare both tables before the swap", kSafety},
          flag_into(
@@ -251,6 +251,8 @@ std::vector<Row> safety_rows() {
          text_into([](Options & o) -> auto& { return o.verifier_query; })},
         {{"raise-on-warnings", "", "stop at any warning of a copied row", kSafety},
          flag_into([](Options & o) -> auto& { return o.fail_on_warnings; })},
+        {{"allow-loss", "", "the change may round and cut values that are there", kSafety},
+         flag_into([](Options & o) -> auto& { return o.allow_loss; })},
         {{"conflicts", "POLICY", "a write the new table refuses: record (and block the swap), fail",
           kSafety},
          set_conflicts},
@@ -268,7 +270,7 @@ std::vector<Row> safety_rows() {
     };
 }
 
-std::vector<Row> swap_rows() {
+std::vector<SettingRow> swap_rows() {
     return {
         {{"locked-switch", "", "hold both tables by LOCK TABLES for the last look", kSwap},
          flag_into([](Options & o) -> auto& { return o.swap.locked; })},
@@ -283,7 +285,7 @@ std::vector<Row> swap_rows() {
     };
 }
 
-std::vector<Row> retry_rows() {
+std::vector<SettingRow> retry_rows() {
     return {
         {{"tries", "N", "tries of a statement, lock waits included (20, lock waits without end)",
           kRetry},
@@ -308,9 +310,9 @@ std::vector<Row> retry_rows() {
     };
 }
 
-const std::vector<Row>& rows() {
-    static const std::vector<Row> all = [] {
-        std::vector<Row> list;
+const std::vector<SettingRow>& rows() {
+    static const std::vector<SettingRow> all = [] {
+        std::vector<SettingRow> list;
         for (auto part : {copy_rows(), throttle_rows(), safety_rows(), swap_rows(), retry_rows()}) {
             list.insert(list.end(), part.begin(), part.end());
         }
@@ -324,7 +326,7 @@ const std::vector<Row>& rows() {
 const std::vector<Setting>& settings() {
     static const std::vector<Setting> all = [] {
         std::vector<Setting> list;
-        for (const Row& row : rows()) {
+        for (const SettingRow& row : rows()) {
             list.push_back(row.setting);
         }
         return list;
@@ -336,7 +338,7 @@ Status apply_setting(std::string_view name, const std::string& value, Options& o
     std::string wanted(name);
     std::replace(wanted.begin(), wanted.end(), '_', '-');
     std::vector<std::string> known;
-    for (const Row& row : rows()) {
+    for (const SettingRow& row : rows()) {
         if (wanted == row.setting.name) {
             Status applied = row.apply(value, options);
             return applied.ok() ? applied : Status(std::move(applied).error().within(wanted));

@@ -59,6 +59,14 @@ std::string insert_select(const Plan& plan) {
                        target_columns(plan), source_columns(plan));
 }
 
+std::string insert_range(const Plan& plan, const Range& range, const std::string& locking) {
+    // INSERT IGNORE would also silence data that does not fit.
+    const std::string same =
+        plan.shadow_prefix() + quote_identifier(plan.shadow_key.key.columns[0].name);
+    return fmt::format("{}{} WHERE {}{} ON DUPLICATE KEY UPDATE {} = {}", insert_select(plan),
+                       source(plan), filtered(plan, range_of(plan, range)), locking, same, same);
+}
+
 // A column of the original's key as the shadow's key column is compared with it.
 std::string as_shadow(const KeyColumn& from, const KeyColumn& to, const std::string& value) {
     if (to.kind == ValueKind::kText && to.collation != from.collation) {
@@ -160,12 +168,19 @@ std::string lock_range_statement(const Plan& plan, const Range& range, bool wait
 }
 
 std::string copy_range_statement(const Plan& plan, const Range& range) {
-    // INSERT IGNORE would also silence data that does not fit.
-    const std::string same =
-        plan.shadow_prefix() + quote_identifier(plan.shadow_key.key.columns[0].name);
-    return fmt::format("{}{} WHERE {} {} ON DUPLICATE KEY UPDATE {} = {}", insert_select(plan),
-                       source(plan), filtered(plan, range_of(plan, range)),
-                       plan.flavour.share_lock_nowait(), same, same);
+    return insert_range(plan, range, " " + plan.flavour.share_lock_nowait());
+}
+
+std::string try_range_statement(const Plan& plan, const Range& range) {
+    return insert_range(plan, range, "");
+}
+
+std::string both_rows_statement(const Plan& plan, const std::string& what,
+                                const std::string& condition, std::int64_t rows_max) {
+    return fmt::format("SELECT {} FROM {} STRAIGHT_JOIN {} {} ON {} WHERE {} LIMIT {}", what,
+                       plain_source(plan), plan.shadow_name(),
+                       force_index(plan.shadow_key.key.index), is_counterpart(plan), condition,
+                       rows_max);
 }
 
 std::string missing_statement(const Plan& plan, const Range& range, std::int64_t rows_max) {

@@ -25,6 +25,11 @@ std::string last_statement(const Plan& plan, const std::string& condition = "TRU
 std::string lock_range_statement(const Plan& plan, const Range& range, bool waits);
 // Copies them, without waiting. A row that is there already is newer, or the same: it stays.
 std::string copy_range_statement(const Plan& plan, const Range& range);
+// The same without locking anything, for a trial that is rolled back.
+std::string try_range_statement(const Plan& plan, const Range& range);
+// `what` of rows under a condition and their counterparts in the shadow; `rows_max` at most.
+std::string both_rows_statement(const Plan& plan, const std::string& what,
+                                const std::string& condition, std::int64_t rows_max);
 // Keys of rows of a range (of those the filter takes) that the shadow lacks; `rows_max` at most.
 std::string missing_statement(const Plan& plan, const Range& range, std::int64_t rows_max);
 

@@ -51,14 +51,14 @@ std::string Switcher::rename_statement(const std::string& archive) const {
                        plan_.original_name(), plan_.shadow_name(), stand_in);
 }
 
-bool Switcher::may_conflict() const {
+bool Switcher::holds_tables(const Plan& plan, const Options& options) {
     const bool converts =
-        std::any_of(plan_.map.pairs.begin(), plan_.map.pairs.end(), [](const ColumnPair& pair) {
+        std::any_of(plan.map.pairs.begin(), plan.map.pairs.end(), [](const ColumnPair& pair) {
             return !pair.is_same_type() || (pair.from.nullable && !pair.to.nullable);
         });
-    return converts || !plan_.stricter.empty() ||
-           plan_.shadow.definition.find("CONSTRAINT") != std::string::npos ||
-           plan_.shadow.definition.find("CHECK") != std::string::npos;
+    return options.swap.locked || converts || !plan.stricter.empty() ||
+           plan.shadow.definition.find("CONSTRAINT") != std::string::npos ||
+           plan.shadow.definition.find("CHECK") != std::string::npos;
 }
 
 Result<bool> Switcher::has_happened(const std::string& archive) {
@@ -189,7 +189,7 @@ Result<std::optional<Ending>> Switcher::swap(const std::string& archive) {
 
 Result<std::optional<Ending>> Switcher::try_until_deadline(const std::string& archive,
                                                            bool& has_waited) {
-    const bool holds = options_.swap.locked || may_conflict();
+    const bool holds = holds_tables(plan_, options_);
     const SteadyTime deadline = clock_.now() + options_.swap.patience;
     auto pause = options_.swap.pause_min;
     for (int tries = 1;; ++tries) {

@@ -40,12 +40,15 @@ class Switcher {
     // By looking: the shadow is gone and the archive is there.
     Result<bool> has_happened(const std::string& archive);
 
+    // Both tables are held by LOCK TABLES for the last look: a write may be refused by the new one
+    // until then, or people want it so.
+    static bool holds_tables(const Plan& plan, const Options& options);
+
   private:
     Result<std::optional<Ending>> last_look(Connection& connection);
     Result<std::optional<Ending>> try_once(const std::string& archive, bool& happened);
     Result<std::optional<Ending>> try_locked(const std::string& archive, bool& happened);
     Status rename(const std::string& archive, bool& happened);
-    bool may_conflict() const;
     void kill_holders();
     Result<std::optional<Ending>> try_until_deadline(const std::string& archive, bool& has_waited);
 

@@ -161,11 +161,14 @@ TEST(Config, KnowsItsEnginesAndLevels) {
 }
 
 TEST(Config, KeepsTheEnginesSettingsUnderItsOwnNames) {
-    const Config config =
-        good("lhm_chunk_time: 0.2\nlhm_threads: 4\nlhm_max_load: Threads_running=50\n");
-    EXPECT_EQ(config.lhm,
-              (std::map<std::string, std::string>{
-                  {"chunk-time", "0.2"}, {"max-load", "Threads_running=50"}, {"threads", "4"}}));
+    const Config config = good(
+        "lhm_chunk_time: 0.2\nlhm_threads: 4\nlhm_max_load: Threads_running=50\nlhm_allow_loss: "
+        "true\n");
+    EXPECT_EQ(config.lhm, (std::map<std::string, std::string>{{"allow-loss", "true"},
+                                                              {"chunk-time", "0.2"},
+                                                              {"max-load", "Threads_running=50"},
+                                                              {"threads", "4"}}));
+    EXPECT_NE(error_with("lhm_allow_loss: perhaps\n").find("true or false"), std::string::npos);
     EXPECT_NE(error_with("lhm_threads: 65\n").find("between 1 and 64"), std::string::npos);
     EXPECT_NE(error_with("lhm_chunk_time: soon\n").find("seconds"), std::string::npos);
     EXPECT_NE(error_with("lhm_chunk_tim: 1\n").find("lhm_chunk_time"), std::string::npos);

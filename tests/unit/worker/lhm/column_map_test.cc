@@ -11,7 +11,8 @@ Column column(const std::string& name, const std::string& type, bool nullable = 
     column.column_type = type;
     column.data_type = type.substr(0, type.find_first_of("( "));
     column.nullable = column.has_default = nullable;
-    if (column.data_type == "varchar" || column.data_type == "enum") {
+    if (column.data_type.ends_with("char") || column.data_type.ends_with("text") ||
+        column.data_type == "enum") {
         column.charset = "utf8mb4";
         column.collation = "utf8mb4_general_ci";
     }
@@ -118,6 +119,50 @@ TEST(ColumnMap, TheKeyNeedsAnIndexInTheShadow) {
     EXPECT_TRUE(found->same_order);
     shadow.indexes = {index("by_id", false, {"id"})};
     EXPECT_FALSE(notices_repeats(map, shadow));
+}
+
+TEST(ColumnMap, TellsConversionsThatKeepValues) {
+    const auto keeps = [](const std::string& from, const std::string& to) {
+        return ColumnPair{column("a", from), column("a", to)}.keeps_values();
+    };
+    for (const auto& [from, to] :
+         std::vector<std::pair<std::string, std::string>>{{"int(11)", "bigint(20)"},
+                                                          {"bigint(20)", "int(11) unsigned"},
+                                                          {"int(11)", "decimal(12,0)"},
+                                                          {"decimal(10,2)", "decimal(8,3)"},
+                                                          {"year(4)", "smallint(6)"},
+                                                          {"float", "double"},
+                                                          {"float(7,3)", "float"},
+                                                          {"date", "datetime"},
+                                                          {"time(2)", "time(4)"},
+                                                          {"varchar(20)", "varchar(21)"},
+                                                          {"varchar(255)", "text"},
+                                                          {"varbinary(4)", "varbinary(8)"},
+                                                          {"binary(4)", "varbinary(4)"},
+                                                          {"tinyblob", "blob"},
+                                                          {"enum('a','b')", "enum('a','b','c')"}}) {
+        EXPECT_TRUE(keeps(from, to)) << from << " to " << to;
+    }
+    for (const auto& [from, to] :
+         std::vector<std::pair<std::string, std::string>>{{"decimal(10,4)", "decimal(10,2)"},
+                                                          {"decimal(10,4)", "bigint(20)"},
+                                                          {"int(11)", "year(4)"},
+                                                          {"bigint(20)", "bit(64)"},
+                                                          {"int(11)", "float"},
+                                                          {"double", "float"},
+                                                          {"double", "double(7,3)"},
+                                                          {"double", "decimal(10,2)"},
+                                                          {"datetime", "date"},
+                                                          {"datetime(6)", "datetime(3)"},
+                                                          {"varchar(20)", "varchar(19)"},
+                                                          {"varchar(20)", "char(20)"},
+                                                          {"text", "varchar(255)"},
+                                                          {"varbinary(4)", "binary(4)"},
+                                                          {"binary(4)", "binary(8)"},
+                                                          {"varchar(20)", "int(11)"},
+                                                          {"enum('a','b')", "enum('b','a')"}}) {
+        EXPECT_FALSE(keeps(from, to)) << from << " to " << to;
+    }
 }
 
 TEST(ColumnMap, OnlyStricterKeysAreWatched) {
