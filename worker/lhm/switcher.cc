@@ -236,7 +236,7 @@ Result<std::optional<Ending>> Switcher::try_until_deadline(const std::string& ar
                                      error.message, who),
                          1205};
         }
-        workshop_.stop.wait_for(pause);
+        workshop_.stop.rest_for(pause);
         pause = std::min(pause * 2, options_.swap.pause_max);
     }
 }
