@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <random>
 #include <thread>
 
 #include "tests/integration/support/lhm_fixture.h"
+#include "tests/integration/support/programs.h"
 #include "tests/integration/support/writers.h"
 
 namespace shift::testing {
@@ -200,6 +203,106 @@ TEST_F(LhmSwap, ARefusedRowBlocksTheSwitchAndIsNamed) {
     EXPECT_EQ(lhm_.run(Lhm::quick("switch", "app.users", {})).code, 0) << lhm_.output();
     EXPECT_EQ(index("users", "index_users_on_username"), "username unique");
 }
+// Where clocks go back, 02:15 comes twice, and a server in such a zone tells when a trigger was
+// made in its sessions' zones.
+TEST_F(LhmSwap, TriggersThatWereMadeInTheHourThatComesTwiceAreKnownAgain) {
+    constexpr std::int64_t kSummer = 1792887300;  // 2026-10-25 00:15 UTC; an hour later is winter
+    for (const std::int64_t at : {kSummer, kSummer + 3600}) {
+        SCOPED_TRACE(at);
+        const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+        const std::map<std::string, std::string> environment = {
+            {"TZ", "Europe/Berlin"},
+            {"LD_PRELOAD", libfaketime()},
+            {"FAKETIME", std::to_string(at - now) + "s"},
+            {"FAKETIME_DONT_FAKE_MONOTONIC", "1"}};
+        for (const auto& [name, value] : environment) {
+            ::setenv(name.c_str(), value.c_str(), 1);
+        }
+        MariadbServer server;
+        for (const auto& [name, value] : environment) {
+            ::unsetenv(name.c_str());
+        }
+        const TempDir dir;
+        Lhm lhm(server, dir);
+        Db db = server.connect();
+        db.execute("CREATE DATABASE app");
+        db.execute("CREATE TABLE app.users (id INT PRIMARY KEY)");
+        EXPECT_EQ(db.scalar("SELECT HOUR(NOW())"), "2");
+        const auto ready = lhm.change("app.users", {"--add-column", "x int", "--no-switch"});
+        EXPECT_EQ(ready.code, 0) << ready.text;
+        const auto answer = lhm.run(Lhm::quick("switch", "app.users", {"--locked-switch"}));
+        EXPECT_EQ(answer.code, 0) << answer.text;
+    }
+}
+
+// ---- TRUNCATE passes the triggers
+
+TEST_F(LhmSwap, RowsThatWereTruncatedAfterTheComparisonDoNotComeBack) {
+    for (const char* truncate :
+         {"TRUNCATE TABLE users", "ALTER TABLE users TRUNCATE PARTITION p0"}) {
+        SCOPED_TRACE(truncate);
+        make_users(0);
+        db_.execute("ALTER TABLE users DROP KEY index_users_on_reference");
+        db_.execute(
+            "ALTER TABLE users PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (1000), "
+            "PARTITION p1 VALUES LESS THAN MAXVALUE)");
+        fill("users", 100);
+        change("users", {"--add-column", "x int", "--no-switch"});
+        db_.execute(truncate);
+        db_.execute("INSERT INTO users (id, username) VALUES (7, 'after'), (2000, 'after')");
+        const auto answer = lhm_.run(Lhm::quick("switch", "app.users", {}));
+        EXPECT_EQ(answer.code, 0) << answer.text;
+        EXPECT_TRUE(answer.says("users was emptied")) << answer.text;
+        EXPECT_NE(column("users", "x"), "");
+        EXPECT_EQ(db_.scalar("SELECT GROUP_CONCAT(id ORDER BY id) FROM users"), "7,2000");
+        db_.execute("DROP TABLE users, " + quote_name(archive_of(db_, "app")));
+    }
+}
+
+TEST_F(LhmSwap, AnEmptiedShadowIsFilledAgain) {
+    make_ready();
+    db_.execute("TRUNCATE TABLE lhmn_users");
+    const auto answer = lhm_.run(Lhm::quick("switch", "app.users", {}));
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("lhmn_users was emptied")) << answer.text;
+    EXPECT_EQ(count("users"), 100);
+}
+
+// A table that says nothing of its life; so it is for an account without PROCESS.
+TEST_F(LhmSwap, WhereATruncateCannotBeSeenTheRowsAreCounted) {
+    db_.execute("CREATE TABLE m (id INT NOT NULL PRIMARY KEY) ENGINE=MyISAM");
+    for (const bool truncated : {true, false}) {
+        db_.execute("INSERT INTO m SELECT seq FROM seq_1_to_50");
+        change("m", {"--ddl", truncated ? "ALTER TABLE %s COMMENT 'x'" : "ALTER TABLE %s FORCE",
+                     "--no-switch"});
+        if (truncated) {
+            db_.execute("TRUNCATE TABLE m");
+            db_.execute("INSERT INTO m VALUES (60)");
+        }
+        const auto answer = lhm_.run(Lhm::quick("switch", "app.m", {}));
+        EXPECT_EQ(answer.code, 0) << answer.text;
+        EXPECT_EQ(answer.says("m has 1 rows, lhmn_m has 51"), truncated) << answer.text;
+        EXPECT_EQ(db_.scalar("SELECT MAX(id) FROM m"), truncated ? "60" : "50");
+        EXPECT_EQ(count("m"), truncated ? 1 : 50);
+        db_.execute("TRUNCATE TABLE m");
+    }
+}
+
+TEST_F(LhmSwap, ATruncateDuringTheComparisonIsSeenAndAllIsComparedAgain) {
+    make_users(300);
+    lhm_.start(
+        Lhm::quick("change-table", "app.users",
+                   {"--add-column", "x int", "--stride", "3", "--delay", "30ms", "--execute"}));
+    ASSERT_TRUE(poll_until([&] { return lhm_.output().find("verify\n") != std::string::npos; }))
+        << lhm_.output();
+    db_.execute("TRUNCATE TABLE users");
+    db_.execute("INSERT INTO users (id) VALUES (1000)");
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("meanwhile: all is compared again")) << answer.text;
+    EXPECT_EQ(db_.scalar("SELECT GROUP_CONCAT(id) FROM users"), "1000");
+}
+
 
 // ---- writes through the swap
 
