@@ -99,6 +99,10 @@ TEST(LhmSupervised, AMigrationGoesFromTheRequestToTheSwappedTable) {
     s.bring_to_copied(id);
     EXPECT_EQ(run.api_state(id).engine, "lhm");
     EXPECT_EQ(run.api_state(id).step, "copied");
+    EXPECT_THAT(run.api_state(id).verified, HasSubstr("no differences"));
+    EXPECT_THAT(s.supervisor().journal_rows("SELECT 1 FROM event WHERE kind = 'fact' AND detail "
+                                            "LIKE '%\"verified\"%'"),
+                Not(IsEmpty()));
     EXPECT_EQ(s.db().triggers("app").size(), 3U);
     EXPECT_EQ(s.columns(id).at("copy_percentage"), 100);
     s.rename(id);

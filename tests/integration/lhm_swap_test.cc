@@ -182,6 +182,9 @@ TEST_F(LhmSwap, TheShadowStaysInStepUntilItIsSwitched) {
     EXPECT_EQ(answer.code, 0) << answer.text;
     EXPECT_EQ(count("users"), 100);
     EXPECT_TRUE(lhm_.run({"status", "app.users"}).says("nothing is known"));
+    EXPECT_TRUE(
+        lhm_.run({"status", "app.users", "--json"}).says("\"verified\":\"verified 100 rows"))
+        << lhm_.output();
 }
 
 TEST_F(LhmSwap, AnAlteredTableIsNotSwitched) {

@@ -109,6 +109,7 @@ StateFile to_state_file(const Checkpoint& checkpoint) {
     file.rows_estimate = checkpoint.rows_estimate;
     file.window_ends = checkpoint.window_ends;
     file.ledger = {encode(checkpoint.end), encode(checkpoint.ledger.low),
+    file.verified = checkpoint.verified;
                    encode(checkpoint.ledger.frontier),
                    checkpoint.ledger.is_complete    ? "complete"
                    : checkpoint.ledger.is_given_out ? "given-out"
@@ -154,6 +155,7 @@ Result<Checkpoint> checkpoint_of(const StateFile& file) {
     checkpoint.window_ends = file.window_ends;
     if (file.ledger.size() == 4) {
         checkpoint.end = decode(file.ledger[0]);
+    checkpoint.verified = file.verified;
         checkpoint.ledger.low = decode(file.ledger[1]);
         checkpoint.ledger.frontier = decode(file.ledger[2]);
         checkpoint.ledger.is_complete = file.ledger[3] == "complete";
