@@ -56,19 +56,24 @@ bool Switcher::may_conflict() const {
         std::any_of(plan_.map.pairs.begin(), plan_.map.pairs.end(), [](const ColumnPair& pair) {
             return !pair.is_same_type() || (pair.from.nullable && !pair.to.nullable);
         });
-    return converts || !plan_.stricter.empty() ||
-           plan_.shadow.definition.find("CONSTRAINT") != std::string::npos ||
-           plan_.shadow.definition.find("CHECK") != std::string::npos;
+    const bool computes = std::any_of(plan_.shadow.columns.begin(), plan_.shadow.columns.end(),
+                                      [](const Column& column) { return column.generated; });
+    const auto has = [this](const char* word) {
+        return plan_.shadow.definition.find(word) != std::string::npos;
+    };
+    return converts || computes || !plan_.stricter.empty() || has("CONSTRAINT") || has("CHECK") ||
+           has("PARTITION BY");
 }
 
 Result<bool> Switcher::has_happened(const std::string& archive) {
     ASSIGN_OR_RETURN(Connection * look, workshop_.database.look());
     ASSIGN_OR_RETURN(const auto table, table_facts(*look, plan_.database, plan_.table));
     ASSIGN_OR_RETURN(const auto old, table_facts(*look, plan_.database, archive));
-    ASSIGN_OR_RETURN(const auto triggers,
-                     read_trigger_facts(*look, plan_.database, archive, plan_.names.triggers()));
     if (options_.swap.rollback_window.count() > 0) {
-        return table && old && !triggers.empty();  // the stand-in has no triggers of ours
+        // They were on the shadow, and stay longer than anything else of ours.
+        ASSIGN_OR_RETURN(const auto back, read_trigger_facts(*look, plan_.database, plan_.table,
+                                                             plan_.names.back_triggers()));
+        return old && !back.empty();
     }
     ASSIGN_OR_RETURN(const auto shadow, table_facts(*look, plan_.database, plan_.names.shadow));
     return table && old && !shadow;
@@ -189,7 +194,8 @@ Result<std::optional<Ending>> Switcher::swap(const std::string& archive) {
 
 Result<std::optional<Ending>> Switcher::try_until_deadline(const std::string& archive,
                                                            bool& has_waited) {
-    const bool holds = options_.swap.locked || may_conflict();
+    const bool holds =
+        options_.swap.locked || options_.swap.rollback_window.count() > 0 || may_conflict();
     const SteadyTime deadline = clock_.now() + options_.swap.patience;
     auto pause = options_.swap.pause_min;
     for (int tries = 1;; ++tries) {
@@ -199,8 +205,14 @@ Result<std::optional<Ending>> Switcher::try_until_deadline(const std::string& ar
         }
         bool happened = false;
         Result<std::optional<Ending>> tried = std::optional<Ending>();
+        ASSIGN_OR_RETURN(Connection * look, workshop_.database.look());
+        // Not while the tables are held: it reads the whole of InnoDB's dictionary.
+        ASSIGN_OR_RETURN(const Lives now, look_at_lives(*look, plan_));
+        if (const std::string why = difference(checkpoint_.lives, now, plan_); !why.empty()) {
+            return std::optional(Ending{Ending::Kind::kBlocked, "emptied",
+                                        why + ": not swapped; the next try compares again"});
+        }
         if (holds) {
-            ASSIGN_OR_RETURN(Connection * look, workshop_.database.look());
             ASSIGN_OR_RETURN(auto wrong, last_look(*look));
             if (wrong) {
                 return wrong;
