@@ -319,6 +319,43 @@ TEST(LhmSupervised, ARowThatTheNewTableRefusesHoldsTheSwapUntilItIsPutRight) {
     EXPECT_EQ(s.leftovers("app", {"t", "versions"}), "");
 }
 
+TEST(LhmSupervised, ATableThatIsEmptiedBeforeItsSwapStaysSo) {
+    Supervised run(small_chunks(), 200);
+    Scenario& s = run.s;
+    const MigrationId id = s.submit(lhm_change());
+    s.bring_to_copied(id);
+    run.writers.stop();
+    for (const char* table : {"app.t", "app_ledger.t"}) {
+        s.db().execute(std::string("TRUNCATE TABLE ") + table);
+        s.db().execute(std::string("INSERT INTO ") + table + " (id, name) VALUES (5, 'after')");
+    }
+    s.rename(id);
+    s.await_status(id, 8);
+    s.await_idle();
+    run.expect_changed();
+    EXPECT_THAT(s.file(id, 0), HasSubstr("t was emptied"));
+}
+
+// A server that may have lost committed chunks: they are copied again, and nothing is given up.
+TEST(LhmSupervised, ARestartOfTheServerBetweenCopyAndSwapCostsTheCopyOnly) {
+    ScenarioOptions options = small_chunks();
+    options.own_server = true;
+    Supervised run(options, 300);
+    Scenario& s = run.s;
+    const MigrationId id = s.submit(lhm_change());
+    s.bring_to_copied(id);
+    run.writers.stop();
+    s.server().restart();
+    s.reconnect();
+    // As if a chunk had not survived.
+    s.db().execute("DELETE FROM app.lhmn_t WHERE id BETWEEN 20 AND 60");
+    s.rename(id);
+    s.await_status(id, 8);
+    s.await_idle();
+    run.expect_changed();
+    EXPECT_THAT(s.file(id, 0), HasSubstr("copied again from the first one"));
+}
+
 TEST(LhmSupervised, ATableAlteredSinceTheCopyIsNotSwapped) {
     Supervised run(small_chunks(), 200);
     Scenario& s = run.s;
