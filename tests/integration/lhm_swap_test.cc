@@ -300,6 +300,45 @@ TEST_F(LhmSwap, ATruncateDuringTheComparisonIsSeenAndAllIsComparedAgain) {
     EXPECT_EQ(db_.scalar("SELECT GROUP_CONCAT(id) FROM users"), "1000");
 }
 
+// Its rows would be taken out one by one.
+TEST_F(LhmSwap, ACopyOfALargeTableThatWasEmptiedIsNotGoneOnWith) {
+    db_.execute("CREATE TABLE big (id INT NOT NULL PRIMARY KEY)");
+    db_.execute("INSERT INTO big SELECT seq FROM seq_1_to_100100");
+    change("big", {"--add-column", "x int", "--no-switch", "--no-verify"});
+    db_.execute("TRUNCATE TABLE big");
+    const auto answer = lhm_.run(Lhm::quick("switch", "app.big", {}));
+    EXPECT_EQ(answer.code, 1) << answer.text;
+    EXPECT_TRUE(answer.says("cannot be gone on with: table big was emptied")) << answer.text;
+    EXPECT_EQ(count("big"), 0);
+    EXPECT_EQ(column("big", "x"), "");
+}
+
+// A TRUNCATE that waits for the same lock goes first: nothing can be done about it but say so.
+TEST_F(LhmSwap, ATruncateJustBeforeTheRenameIsTold) {
+    make_ready();
+    Db holder = server_.connect("app");
+    holder.execute("BEGIN");
+    holder.execute("SELECT * FROM users LIMIT 1");
+    const auto waits = [this](const std::string& verb) {
+        return db_.integer(
+                   "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE "
+                   "'%metadata lock%' AND INFO LIKE '" +
+                   verb + " %'") > 0;
+    };
+    std::thread truncate([this] { server_.connect("app").execute("TRUNCATE TABLE users"); });
+    EXPECT_TRUE(poll_until([&] { return waits("TRUNCATE"); }));
+    lhm_.start(Lhm::quick("switch", "app.users", {}));
+    EXPECT_TRUE(poll_until([&] { return waits("RENAME"); })) << lhm_.output();
+    holder.execute("COMMIT");
+    truncate.join();
+    const auto answer = lhm_.finish();
+    // Where the machine was slow the RENAME had given up, and the next try sees it.
+    const bool is_swapped = answer.code == 0;
+    EXPECT_TRUE(answer.says(is_swapped ? "in the moment of the swap" : "blocked (emptied)"))
+        << answer.text;
+    EXPECT_EQ(count(is_swapped ? archive_of(db_, "app") : "users"), 0);
+}
+
 TEST_F(LhmSwap, ARefusedRowBlocksTheSwitchAndIsNamed) {
     make_ready({"--add-unique-index", "username"});
     db_.execute("INSERT INTO users (id, username) VALUES (600, 'user 1')");
