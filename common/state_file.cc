@@ -322,8 +322,9 @@ std::string format_state_file(const StateFile& state) {
     if (!state.ledger.empty()) {
         out += "ledger:" + yaml_list(state.ledger) + "ranges:" + yaml_list(state.ranges);
     }
-    for (const auto& [key, value] : {std::pair("window_ends", &state.window_ends),
-                                     std::pair("change", &state.change)}) {
+    for (const auto& [key, value] :
+         {std::pair("verified", &state.verified), std::pair("window_ends", &state.window_ends),
+          std::pair("change", &state.change)}) {
         if (!value->empty()) {
             scalar(key, *value);
         }
@@ -376,6 +377,7 @@ Result<StateFile> parse_state_file(std::string_view text) {
     RETURN_IF_ERROR(read_number(values, "rows_estimate", state.rows_estimate));
     RETURN_IF_ERROR(read_list(values, "ledger", state.ledger));
     RETURN_IF_ERROR(read_list(values, "ranges", state.ranges));
+    RETURN_IF_ERROR(read_scalar(values, "verified", state.verified));
     RETURN_IF_ERROR(read_scalar(values, "window_ends", state.window_ends));
     RETURN_IF_ERROR(read_scalar(values, "change", state.change));
     for (const auto& [key, value] : {std::pair("db", &state.db), std::pair("step", &state.step),

@@ -50,6 +50,7 @@ struct StateFile {
     // state; then every range that is done behind the low-water mark.
     std::vector<std::string> ledger;
     std::vector<std::string> ranges;
+    std::string verified;     // what the comparison of both tables said, for people
     std::string window_ends;  // ISO time until which a swap can be taken back; "" = it cannot
     std::string change;       // of shift-lhm: what it was told to do, as a plan file
 };

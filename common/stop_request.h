@@ -55,16 +55,25 @@ class StopRequest {
     }
     // Cancel or shutdown: stop even what would finish by itself.
     bool is_urgent() const {
-        const auto now = reason();
-        return now == StopReason::kCancel || now == StopReason::kShutdown;
+        const std::lock_guard lock(mutex_);
+        return is_urgent_reason();
     }
     // Sleeps for `time`, or shorter when a stop is requested meanwhile (or was before).
     void wait_for(std::chrono::milliseconds time) {
         std::unique_lock lock(mutex_);
         changed_.wait_for(lock, time, [this] { return reason_.has_value(); });
     }
+    // The same for what is finished even after a pause: only an urgent stop shortens it.
+    void rest_for(std::chrono::milliseconds time) {
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, time, [this] { return is_urgent_reason(); });
+    }
 
   private:
+    bool is_urgent_reason() const {
+        return reason_ == StopReason::kCancel || reason_ == StopReason::kShutdown;
+    }
+
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::optional<StopReason> reason_;

@@ -167,7 +167,7 @@ Result<std::optional<Verdict>> swap_tables(Context& context, const std::string& 
             return std::optional(std::move(late));
         }
         context.reporter.log_line("stdout", "shift-worker: swap waits: " + error.message);
-        context.stop.wait_for(pause);
+        context.stop.rest_for(pause);
         pause = std::min(pause * 2, kPauseMax);
     }
     context.reporter.no_return("swap");

@@ -218,17 +218,6 @@ TEST(LostJournal, IsMadeAnewAndItsMigrationsAreTakenOverByName) {
     held.finish();
 }
 
-// Debian's libfaketime.
-std::string faketime() {
-    for (const auto& folder : std::filesystem::directory_iterator("/usr/lib")) {
-        const auto library = folder.path() / "faketime/libfaketime.so.1";
-        if (std::filesystem::exists(library)) {
-            return library;
-        }
-    }
-    throw std::runtime_error("no libfaketime.so.1 below /usr/lib");
-}
-
 TEST(HeldJournal, ByAnOpenTransactionOfAPersonStopsNothingForGood) {
     Held held;
     held.copy();
@@ -250,7 +239,7 @@ TEST(Clock, ThatStepsBackAndForthChangesNothing) {
     Held held({}, false);
     const std::string step = held.s.dir() / "clock";
     spit(step, "+0");
-    held.s.supervisor().set_environment("LD_PRELOAD", faketime());
+    held.s.supervisor().set_environment("LD_PRELOAD", libfaketime());
     held.s.supervisor().set_environment("FAKETIME_TIMESTAMP_FILE", step);
     held.s.supervisor().set_environment("FAKETIME_NO_CACHE", "1");
     held.s.supervisor().set_environment("FAKETIME_DONT_FAKE_MONOTONIC", "1");
@@ -286,7 +275,7 @@ TEST(Outage, OfADayWithThreeMigrationsInFlightLosesNothing) {
          "#!/bin/sh\nunset LD_PRELOAD FAKETIME\nexec " + program("shift-worker") + " \"$@\"\n",
          0755);
     s.supervisor().set("worker_path", worker);
-    s.supervisor().set_environment("LD_PRELOAD", faketime());
+    s.supervisor().set_environment("LD_PRELOAD", libfaketime());
     s.supervisor().set_environment("FAKETIME", "+0 x" + std::to_string(speed));
     std::vector<MigrationId> ids;
     std::vector<std::unique_ptr<Writers>> writers;

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <thread>
 
+#include "common/state_file.h"
 #include "tests/integration/support/fake_api.h"
 #include "tests/integration/support/lhm_fixture.h"
 
@@ -20,6 +22,18 @@ class LhmCopy : public LhmTest {
         return at == std::string::npos
                    ? ""
                    : status.text.substr(at + 9, status.text.find(',', at) - at - 9);
+    }
+    // Of the state file that is kept last; 0 = none.
+    std::int64_t rows_saved() {
+        for (const auto& entry :
+             std::filesystem::recursive_directory_iterator(std::string(dir_ / "lhm/state"))) {
+            const auto state = entry.is_regular_file() ? parse_state_file(slurp(entry.path()))
+                                                       : Result<StateFile>(Error{});
+            if (state.ok()) {
+                return state->tbl_progress;
+            }
+        }
+        return 0;
     }
     void hold() { spit(dir_ / "hold", ""); }
     void let_go() { (void)::unlink((dir_ / "hold").c_str()); }
@@ -106,6 +120,28 @@ TEST_F(LhmCopy, OneConnectionCopiesWhereTheCounterIsLocked) {
     db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY)");
     EXPECT_TRUE(lhm_.plan("app.w", {"--add-column", "x int", "--threads", "4"})
                     .says("copy        4 connections,"));
+}
+
+// Rows that are taken out behind the copy's back tell whether their range is copied again. L12
+TEST_F(LhmCopy, AKilledCopyGoesOnWhereItWas) {
+    make_users(1000);
+    lhm_.start(Lhm::quick(
+        "change-table", "app.users",
+        {"--add-column", "x int", "--stride", "20", "--delay", "10ms", "--throttle-file",
+         dir_ / "hold", "--throttle-interval", "20ms", "--no-verify", "--no-switch", "--execute"}));
+    ASSERT_TRUE(poll_until([&] {
+        return db_.table_exists("app", "lhmn_users") && count("lhmn_users") >= 300;
+    })) << lhm_.output();
+    hold();
+    ASSERT_TRUE(poll_until([&] { return rows_saved() >= 300; })) << lhm_.output();
+    lhm_.kill9();
+    EXPECT_EQ(lhm_.finish().code, -1);
+    let_go();
+    db_.execute("DELETE FROM lhmn_users WHERE id BETWEEN 100 AND 149");
+    const auto answer = lhm_.run(Lhm::quick("resume", "app.users", {}));
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_EQ(count("lhmn_users"), 950);
+    EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM lhmn_users WHERE id BETWEEN 100 AND 149"), 0);
 }
 
 // ---- warnings (CK-02 to CK-08)

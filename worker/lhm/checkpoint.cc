@@ -99,6 +99,8 @@ StateFile to_state_file(const Checkpoint& checkpoint) {
     file.server_started = checkpoint.server.started_s;
     file.orig_ddl_hash = checkpoint.original_sha1;
     file.new_ddl_hash = checkpoint.shadow_sha1;
+    file.orig_life = checkpoint.lives.original;
+    file.new_life = checkpoint.lives.shadow;
     for (const TriggerFact& fact : checkpoint.triggers) {
         file.triggers.push_back(fmt::format("{} {} {}", fact.name, fact.created, fact.body_sha1));
     }
@@ -108,6 +110,7 @@ StateFile to_state_file(const Checkpoint& checkpoint) {
     file.runs = checkpoint.runs;
     file.elapsed_s = checkpoint.elapsed_s;
     file.rows_estimate = checkpoint.rows_estimate;
+    file.verified = checkpoint.verified;
     file.window_ends = checkpoint.window_ends;
     file.ledger = {encode(checkpoint.end), encode(checkpoint.ledger.low),
                    encode(checkpoint.ledger.frontier),
@@ -134,6 +137,7 @@ Result<Checkpoint> checkpoint_of(const StateFile& file) {
     checkpoint.server.started_s = file.server_started;
     checkpoint.original_sha1 = file.orig_ddl_hash;
     checkpoint.shadow_sha1 = file.new_ddl_hash;
+    checkpoint.lives = {file.orig_life, file.new_life};
     for (const std::string& text : file.triggers) {
         // The name may hold blanks; the other two do not.
         const std::size_t sha1 = text.rfind(' ');
@@ -152,6 +156,7 @@ Result<Checkpoint> checkpoint_of(const StateFile& file) {
     checkpoint.runs = file.runs;
     checkpoint.elapsed_s = file.elapsed_s;
     checkpoint.rows_estimate = file.rows_estimate;
+    checkpoint.verified = file.verified;
     checkpoint.window_ends = file.window_ends;
     if (file.ledger.size() == 4) {
         checkpoint.end = decode(file.ledger[0]);

@@ -28,6 +28,13 @@ enum class Stage {
 const char* stage_name(Stage stage);  // "create" "copy" "verify" "copied" "rename" ...
 std::optional<Stage> parse_stage(const std::string& name);
 
+// table_life() of both tables; "" = not known.
+struct Lives {
+    std::string original;
+    std::string shadow;
+    bool are_known() const { return !original.empty() && !shadow.empty(); }
+};
+
 // Everything that going on needs, and nothing that only this host knows. What it says is compared
 // with the server before it is believed.
 struct Checkpoint {
@@ -39,6 +46,7 @@ struct Checkpoint {
     ServerIdentity server;
     std::string original_sha1;  // of both definitions
     std::string shadow_sha1;
+    Lives lives;  // before the first range was compared (copied, while none is compared)
     std::vector<TriggerFact> triggers;
     std::string key_signature;    // SHA-1 of CopyKey::signature()
     std::optional<KeyValue> end;  // the last key that is to be copied

@@ -47,10 +47,10 @@ struct ControlNotes {
 };
 
 Result<ControlNotes> read_notes(Connection& connection, const FoundObject& control) {
-    ASSIGN_OR_RETURN(const auto rows, connection.query(fmt::format(
-                                          "SELECT kind, message FROM {} WHERE kind IN ('table', "
-                                          "'owner', 'window', 'archive') ORDER BY id",
-                                          qualified_name(control.database, control.name))));
+    ASSIGN_OR_RETURN(const auto rows,
+                     connection.query(fmt::format("SELECT kind, message FROM {} WHERE kind IN "
+                                                  "('window', 'archive') ORDER BY id",
+                                                  qualified_name(control.database, control.name))));
     ControlNotes notes;
     for (const Row& row : rows) {
         const std::string kind = row[0].value_or("");
@@ -177,11 +177,15 @@ Result<std::vector<Remains>> find_remains(Connection& connection, const CleanupS
     }
     for (Remains& archive : all) {
         for (const Remains& one : all) {
-            const bool in_use = one.state == Remains::State::kWindow &&
+            const bool in_use = one.kind == Remains::Kind::kMigration &&
                                 one.database == archive.database && one.archive == archive.table;
             if (archive.kind == Remains::Kind::kArchive && in_use) {
-                archive.state = Remains::State::kWindow;
-                archive.why = one.why;
+                const bool is_stopped = one.state == Remains::State::kStopped;
+                archive.state = is_stopped ? Remains::State::kUnproved : one.state;
+                archive.why =
+                    is_stopped
+                        ? fmt::format("the migration of {} was stopped in its swap", one.table)
+                        : one.why;
             }
         }
     }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <thread>
 
 #include "common/ddl.h"
@@ -45,6 +46,21 @@ Status repair_once(Connection& connection, const Plan& plan, const KeyValue& key
     return status;
 }
 
+Status past_locks(const std::function<Status()>& attempt) {
+    for (int tries = 1;; ++tries) {
+        Status status = attempt();
+        if (status.ok() || tries >= kLockTries || !is_lock_trouble(status.error())) {
+            return status;
+        }
+        std::this_thread::sleep_for(lock_pause(tries));
+    }
+}
+
+Status forget(Connection& connection, const Plan& plan, const Conflict& conflict) {
+    return connection.execute(
+        fmt::format("DELETE FROM {} WHERE id = {}", control_name(plan), conflict.id));
+}
+
 }  // namespace
 
 Result<std::vector<Conflict>> read_conflicts(Connection& connection, const Plan& plan,
@@ -74,13 +90,20 @@ std::string describe(const Plan& plan, const Conflict& conflict) {
 }
 
 Status repair_row(Connection& connection, const Plan& plan, const KeyValue& key) {
-    for (int tries = 1;; ++tries) {
-        Status status = repair_once(connection, plan, key);
-        if (status.ok() || tries >= kLockTries || !is_lock_trouble(status.error())) {
-            return status;
-        }
-        std::this_thread::sleep_for(lock_pause(tries));
+    return past_locks([&] { return repair_once(connection, plan, key); });
+}
+
+Result<bool> add_late_row(Connection& connection, const Plan& plan, const KeyValue& key) {
+    const Status added =
+        past_locks([&] { return connection.execute(copy_row_statement(plan, key)); });
+    if (added.ok()) {  // or the archive does not have it
+        return true;
     }
+    if (!is_data_error(added.error())) {
+        return added.error();
+    }
+    ASSIGN_OR_RETURN(const auto equal, connection.query_value(equal_row_statement(plan, key)));
+    return to_int(equal) > 0;
 }
 
 Result<std::vector<Conflict>> settle_conflicts(Connection& connection, const Plan& plan,
@@ -101,8 +124,25 @@ Result<std::vector<Conflict>> settle_conflicts(Connection& connection, const Pla
             left.push_back(conflict);
             continue;
         }
-        RETURN_IF_ERROR(connection.execute(
-            fmt::format("DELETE FROM {} WHERE id = {}", control_name(plan), conflict.id)));
+        RETURN_IF_ERROR(forget(connection, plan, conflict));
+    }
+    return left;
+}
+
+Result<std::vector<Conflict>> settle_late_conflicts(Connection& connection, const Plan& plan,
+                                                    std::int64_t rows_max) {
+    ASSIGN_OR_RETURN(const auto conflicts, read_conflicts(connection, plan, rows_max));
+    std::vector<Conflict> left;
+    for (const Conflict& conflict : conflicts) {
+        bool is_settled = !conflict.key.empty();
+        if (is_settled) {
+            ASSIGN_OR_RETURN(is_settled, add_late_row(connection, plan, conflict.key));
+        }
+        if (is_settled) {
+            RETURN_IF_ERROR(forget(connection, plan, conflict));
+        } else {
+            left.push_back(conflict);
+        }
     }
     return left;
 }

@@ -34,5 +34,10 @@ Status repair_row(Connection& connection, const Plan& plan, const KeyValue& key)
 // Blocks: a few statements per conflict, at most `rows_max`.
 Result<std::vector<Conflict>> settle_conflicts(Connection& connection, const Plan& plan,
                                                std::int64_t rows_max);
+// The same after the swap, where the application writes to what was the shadow: a row that is there
+// may be newer than the archive's and stays as it is, one that is missing is added. `plan` leads
+// from the archive to the new table.
+Result<std::vector<Conflict>> settle_late_conflicts(Connection& connection, const Plan& plan,
+                                                    std::int64_t rows_max);
 
 }  // namespace shift::lhm

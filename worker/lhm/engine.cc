@@ -20,6 +20,22 @@ namespace {
 
 constexpr std::int64_t kConflictsMax = 10'000;
 constexpr std::chrono::seconds kCountTimeout{3600};
+// More rows than that are not taken out of a shadow one by one.
+constexpr std::int64_t kExcessMax = 100'000;
+
+struct RowCount {
+    std::int64_t original = 0;
+    std::int64_t shadow = 0;
+};
+
+Result<RowCount> count_both(Sessions& sessions, const Plan& plan) {
+    ASSIGN_OR_RETURN(Connection session, sessions.open("row count", kCountTimeout));
+    ASSIGN_OR_RETURN(const auto rows, session.query(count_statement(plan)));
+    if (rows.empty() || rows[0].size() < 2) {
+        return Error{Errc::kInternal, "the count gave nothing"};
+    }
+    return RowCount{to_int(rows[0][0]), to_int(rows[0][1])};
+}
 
 Ending refused(const Refusal& refusal) {
     return {Ending::Kind::kRefused, refusal.reason, refusal.message};
@@ -114,6 +130,7 @@ Result<Ending> Engine::start_anew() {
     checkpoint_.original_sha1 = facts.original_sha1;
     checkpoint_.shadow_sha1 = facts.shadow_sha1;
     checkpoint_.triggers = facts.triggers;
+    ASSIGN_OR_RETURN(checkpoint_.lives, look_at_lives(*look, plan_));
     RETURN_IF_ERROR(find_bounds());
     checkpoint_.stage = Stage::kCopy;
     RETURN_IF_ERROR(save());
@@ -242,37 +259,27 @@ Result<Ending> Engine::run_to_ready() {
             return *std::move(ended);
         }
         checkpoint_.stage = Stage::kIndexes;
-        // The verification walks the same rows; with a filter of its own only by `start`.
-        LedgerState fresh;
-        if (!options_.start.empty()) {
-            const Checkpoint copied = checkpoint_;
-            RETURN_IF_ERROR(find_bounds());
-            fresh = checkpoint_.ledger;
-            checkpoint_.end = copied.end;
-        }
-        fresh.is_complete = false;
-        checkpoint_.ledger = fresh;
         RETURN_IF_ERROR(save());
         world_.listener.fact("copied", {{"db", plan_.database}, {"table", plan_.names.shadow}});
     }
     if (checkpoint_.stage == Stage::kIndexes) {
         ASSIGN_OR_RETURN(auto ended, build_indexes());
-        if (ended) {
-            return *std::move(ended);
-        }
-        checkpoint_.stage = options_.verify ? Stage::kVerify : Stage::kReady;
-        RETURN_IF_ERROR(save());
-    }
-    if (checkpoint_.stage == Stage::kVerify) {
-        ASSIGN_OR_RETURN(auto ended, run_phase(Stage::kVerify));
-        if (!ended) {
-            ASSIGN_OR_RETURN(ended, compare_counts());
+        if (!ended && options_.verify) {
+            ASSIGN_OR_RETURN(ended, begin_verification());
         }
         if (ended) {
             return *std::move(ended);
         }
+        if (!options_.verify) {
+            checkpoint_.stage = Stage::kReady;
+            RETURN_IF_ERROR(save());
+        }
     }
-    ASSIGN_OR_RETURN(auto ended, settle_all_conflicts());
+    ASSIGN_OR_RETURN(auto ended, compare_all());
+    if (ended) {
+        return *std::move(ended);
+    }
+    ASSIGN_OR_RETURN(ended, settle_all_conflicts());
     if (ended) {
         return *std::move(ended);
     }
@@ -286,6 +293,88 @@ Result<std::optional<Ending>> Engine::build_indexes() {
         return std::optional<Ending>();
     }
     return IndexBuild(workshop_, sessions_, plan_, options_, checkpoint_).run();
+}
+
+// From the first range on, whatever was compared before.
+Result<std::optional<Ending>> Engine::begin_verification() {
+    ASSIGN_OR_RETURN(Connection * look, world_.database.look());
+    ASSIGN_OR_RETURN(const Lives now, look_at_lives(*look, plan_));
+    if (is_another_life(checkpoint_.lives.original, now.original)) {
+        const std::string why = difference(checkpoint_.lives, now, plan_);
+        std::int64_t excess = 0;
+        if (!plan_.is_partial) {
+            ASSIGN_OR_RETURN(const RowCount count, count_both(sessions_, plan_));
+            excess = count.shadow - count.original;
+        }
+        // Rows too many in a part of the table are seen only where ranges are the same in both.
+        if (excess > kExcessMax || (plan_.is_partial && !plan_.shadow_key.same_order)) {
+            return std::optional(
+                Ending{Ending::Kind::kStale, "emptied",
+                       "the copy cannot be gone on with: " + why + " since it began"});
+        }
+        world_.listener.remark(why, LogLevel::kWarn);
+    }
+    checkpoint_.lives = now;
+    checkpoint_.verified.clear();
+    // The verification walks the same rows; with a filter of its own only by `start`.
+    LedgerState fresh;
+    if (!options_.start.empty()) {
+        const Checkpoint copied = checkpoint_;
+        RETURN_IF_ERROR(find_bounds());
+        fresh = checkpoint_.ledger;
+        checkpoint_.end = copied.end;
+    }
+    fresh.is_complete = false;
+    checkpoint_.ledger = fresh;
+    checkpoint_.stage = Stage::kVerify;
+    RETURN_IF_ERROR(save());
+    return std::optional<Ending>();
+}
+
+// Why what was compared may not hold any more: TRUNCATE and its like pass the triggers. "" = it
+// holds. `is_long_ago`: what cannot be seen is found out by counting. With the triggers in step,
+// equal counts prove that neither table has a row that the other lacks.
+Result<std::string> Engine::why_compare_again(bool is_long_ago) {
+    ASSIGN_OR_RETURN(Connection * look, world_.database.look());
+    ASSIGN_OR_RETURN(const Lives now, look_at_lives(*look, plan_));
+    if (std::string why = difference(checkpoint_.lives, now, plan_); !why.empty()) {
+        return why;
+    }
+    if (!is_long_ago || (checkpoint_.lives.are_known() && now.are_known())) {
+        return std::string();
+    }
+    const std::string blind = "a TRUNCATE since cannot be seen (it takes PROCESS and InnoDB)";
+    if (plan_.is_partial) {  // not to be counted
+        return options_.verify ? blind : std::string();
+    }
+    ASSIGN_OR_RETURN(const RowCount count, count_both(sessions_, plan_));
+    return count.original == count.shadow
+               ? std::string()
+               : fmt::format("{}, and {} has {} rows, {} has {}", blind, plan_.table,
+                             count.original, plan_.names.shadow, count.shadow);
+}
+
+// What is left of the verification, and all of it again while a table is emptied meanwhile.
+Result<std::optional<Ending>> Engine::compare_all() {
+    while (checkpoint_.stage == Stage::kVerify) {
+        ASSIGN_OR_RETURN(auto ended, run_phase(Stage::kVerify));
+        if (!ended) {
+            ASSIGN_OR_RETURN(ended, compare_counts());
+        }
+        if (ended) {
+            return ended;
+        }
+        ASSIGN_OR_RETURN(const std::string why, why_compare_again(false));
+        if (why.empty()) {
+            break;
+        }
+        world_.listener.remark(why + " meanwhile: all is compared again", LogLevel::kWarn);
+        ASSIGN_OR_RETURN(ended, begin_verification());
+        if (ended) {
+            return ended;
+        }
+    }
+    return std::optional<Ending>();
 }
 
 Result<std::optional<Ending>> Engine::run_phase(Stage stage) {
@@ -307,20 +396,21 @@ Result<std::optional<Ending>> Engine::compare_counts() {
     if (plan_.shadow_key.same_order || plan_.is_partial) {
         return std::optional<Ending>();
     }
-    ASSIGN_OR_RETURN(Connection session, sessions_.open("row count", kCountTimeout));
-    for (const bool again : {false, true}) {
-        ASSIGN_OR_RETURN(const auto counts, session.query(count_statement(plan_)));
-        if (!counts.empty() && counts[0][0] == counts[0][1]) {
+    for (bool is_last = false;;) {
+        ASSIGN_OR_RETURN(const RowCount count, count_both(sessions_, plan_));
+        if (count.original == count.shadow) {
             return std::optional<Ending>();
         }
-        if (again) {
+        if (is_last) {
             break;
         }
+        ASSIGN_OR_RETURN(Connection session, sessions_.open("row count", kCountTimeout));
         ASSIGN_OR_RETURN(const auto rows,
                          session.query(different_statement(plan_, Range{}, kConflictsMax)));
         for (const Row& row : rows) {
             RETURN_IF_ERROR(repair_row(session, plan_, key_of(row)));
         }
+        is_last = static_cast<std::int64_t>(rows.size()) < kConflictsMax;
     }
     return std::optional(Ending{Ending::Kind::kBlocked, "differs",
                                 fmt::format("{} and {} have different numbers of rows",

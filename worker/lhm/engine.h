@@ -92,14 +92,19 @@ class Engine {
     Result<Ending> run_to_ready();
     Result<std::optional<Ending>> run_phase(Stage stage);
     Result<std::optional<Ending>> build_indexes();
+    Result<std::optional<Ending>> begin_verification();
+    Result<std::string> why_compare_again(bool is_long_ago);
+    Result<std::optional<Ending>> compare_all();
     Result<std::optional<Ending>> compare_counts();
     Result<std::optional<Ending>> settle_all_conflicts();
     Status save();
 
     void adopt(const Checkpoint& from);
     bool has_way_back() const;
+    Result<std::optional<Ending>> make_ready_again();
     Result<std::optional<Ending>> prepare_swap();
-    Status settle_late_conflicts();
+    Status tell_if_emptied();
+    Result<std::optional<Ending>> settle_late();
     Result<Ending> after_swap();
 
     World world_;

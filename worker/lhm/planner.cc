@@ -298,6 +298,13 @@ Result<Planned> Planner::recover_swapped(const std::string& copy_id, const std::
         plan.statements.push_back(std::move(statement));
     }
     planned.refused = map_and_choose(plan);
+    return planned;
+}
+
+Result<Planned> Planner::recover_way_back(const std::string& copy_id, const std::string& archive) {
+    ASSIGN_OR_RETURN(Planned planned, recover_swapped(copy_id, archive));
+    Plan& plan = planned.plan;
+    ASSIGN_OR_RETURN(Connection * look, workshop_.database.look());
     if (!planned.refused) {
         auto back = reverse_plan(plan, archive);
         if (!back.ok()) {

@@ -30,8 +30,10 @@ class Planner {
     Result<Planned> make(const std::string& copy_id);
     // One whose shadow is there. Refused when it is not the one of this change.
     Result<Planned> recover(const std::string& copy_id);
-    // The way back of one that was swapped and whose archive is kept in step.
+    // One that was swapped: from the archive, under its own name, to the new table.
     Result<Planned> recover_swapped(const std::string& copy_id, const std::string& archive);
+    // The way back of one that was swapped and whose archive is kept in step.
+    Result<Planned> recover_way_back(const std::string& copy_id, const std::string& archive);
 
   private:
     Result<Planned> begin();

@@ -20,6 +20,25 @@ Result<CopyFacts> look_at_copy(Connection& connection, const Plan& plan) {
     return facts;
 }
 
+Result<Lives> look_at_lives(Connection& connection, const Plan& plan) {
+    Lives lives;
+    ASSIGN_OR_RETURN(lives.original, table_life(connection, plan.database, plan.table));
+    ASSIGN_OR_RETURN(lives.shadow, table_life(connection, plan.database, plan.names.shadow));
+    return lives;
+}
+
+std::string difference(const Lives& then, const Lives& now, const Plan& plan) {
+    std::string emptied;
+    if (is_another_life(then.original, now.original)) {
+        emptied = plan.table;
+    } else if (is_another_life(then.shadow, now.shadow)) {
+        emptied = plan.names.shadow;
+    }
+    return emptied.empty()
+               ? ""
+               : fmt::format("table {} was emptied (TRUNCATE), made again or rebuilt", emptied);
+}
+
 std::string difference(const Checkpoint& saved, const CopyFacts& now) {
     if (now.original_sha1 != saved.original_sha1) {
         return now.original_sha1.empty() ? "the table is gone"

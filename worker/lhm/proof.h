@@ -19,6 +19,10 @@ struct CopyFacts {
 };
 Result<CopyFacts> look_at_copy(Connection& connection, const Plan& plan);
 
+Result<Lives> look_at_lives(Connection& connection, const Plan& plan);
+
+// Which table rows went from past the triggers; "" when none that is known of. Pure.
+std::string difference(const Lives& then, const Lives& now, const Plan& plan);
 // Why `now` is not the copy of `saved`; "" when it is. A trigger that was dropped and made again
 // has another creation time: rows written between are missing. Pure.
 std::string difference(const Checkpoint& saved, const CopyFacts& now);

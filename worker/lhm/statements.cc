@@ -223,6 +223,13 @@ std::string different_statement(const Plan& plan, const Range& range, std::int64
     return fmt::format("({}) UNION ALL ({})", mine, theirs);
 }
 
+std::string equal_row_statement(const Plan& plan, const KeyValue& key) {
+    const RowHash hash = hash_of(plan);
+    return fmt::format("SELECT COUNT(*) FROM {} JOIN {} ON {} WHERE {} AND {} = {}",
+                       plain_source(plan), plan.shadow_name(), is_counterpart(plan),
+                       key_is(plan.key, key, plan.original_prefix()), hash.original, hash.shadow);
+}
+
 std::string count_statement(const Plan& plan) {
     return fmt::format("SELECT (SELECT COUNT(*) FROM {}), (SELECT COUNT(*) FROM {})",
                        plan.original_name(), plan.shadow_name());

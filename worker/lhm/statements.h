@@ -39,6 +39,8 @@ std::string compare_statement(const Plan& plan, const Range& range);
 std::string different_statement(const Plan& plan, const Range& range, std::int64_t rows_max);
 // "rows rows" of both whole tables in one snapshot.
 std::string count_statement(const Plan& plan);
+// 1 when the row is in both tables and equal.
+std::string equal_row_statement(const Plan& plan, const KeyValue& key);
 
 // One row, put right: lock it in the original, take it out of the shadow, put it back.
 std::string lock_row_statement(const Plan& plan, const KeyValue& key);

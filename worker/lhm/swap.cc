@@ -22,6 +22,14 @@ namespace {
 constexpr std::chrono::seconds kAnalyzeTimeout{3600};
 constexpr std::int64_t kLateConflictsMax = 1000;
 
+// What a clean-up reads; the last one of a kind counts.
+Status write_note(Connection& connection, const Plan& plan, const std::string& kind,
+                  const std::string& text) {
+    return connection.execute(fmt::format("INSERT INTO {} (kind, message) VALUES ('{}', {})",
+                                          qualified_name(plan.database, plan.names.control), kind,
+                                          connection.quote(text)));
+}
+
 }  // namespace
 
 // Enough to look at names, whatever is left of the tables.
@@ -53,9 +61,13 @@ Result<Ending> Engine::swap(const Checkpoint& from) {
     if (ended) {
         return *std::move(ended);
     }
-    if (checkpoint_.stage < Stage::kReady) {
+    if (from.stage < Stage::kReady) {
         return Ending{Ending::Kind::kBlocked, "not_ready",
                       "the copy is not complete: resume it first"};
+    }
+    ASSIGN_OR_RETURN(ended, make_ready_again());
+    if (ended) {
+        return *std::move(ended);
     }
     ASSIGN_OR_RETURN(ended, prepare_swap());
     if (ended) {
@@ -73,6 +85,23 @@ Result<Ending> Engine::swap(const Checkpoint& from) {
                                        plan_.names.shadow, checkpoint_.archive),
                            LogLevel::kInfo);
     return after_swap();
+}
+
+// The copy was ready; it may have waited for long.
+Result<std::optional<Ending>> Engine::make_ready_again() {
+    if (checkpoint_.stage >= Stage::kReady) {
+        ASSIGN_OR_RETURN(const std::string why, why_compare_again(true));
+        if (why.empty()) {
+            return std::optional<Ending>();
+        }
+        world_.listener.remark(why + ": the tables are compared before the swap", LogLevel::kWarn);
+        ASSIGN_OR_RETURN(auto stale, begin_verification());
+        if (stale) {
+            return stale;
+        }
+    }
+    ASSIGN_OR_RETURN(Ending ended, run_to_ready());
+    return ended.kind == Ending::Kind::kDone ? std::nullopt : std::optional(std::move(ended));
 }
 
 Result<std::optional<Ending>> Engine::prepare_swap() {
@@ -108,6 +137,9 @@ Result<std::optional<Ending>> Engine::prepare_swap() {
         checkpoint_.window_ends = iso_time(world_.clock.wall() + options_.swap.rollback_window);
     }
     RETURN_IF_ERROR(save());
+    // Before there is a table of that name: a clean-up by others leaves it alone.
+    ASSIGN_OR_RETURN(Connection * locked, world_.database.locked());
+    RETURN_IF_ERROR(write_note(*locked, plan_, "archive", checkpoint_.archive));
     if (has_way_back()) {
         RETURN_IF_ERROR(make_way_back(workshop_, plan_, checkpoint_.archive));
     }
@@ -123,22 +155,52 @@ bool Engine::has_way_back() const {
 }
 
 // A write may have been refused by the new table between the last look and the RENAME. Its row is
-// in the archive; it is copied from there, or named.
-Status Engine::settle_late_conflicts() {
-    if (plan_.key.columns.empty()) {  // after a crash; the shapes are not known any more
-        return Ok{};
+// in the archive, which is kept until the row is in the new table too.
+Result<std::optional<Ending>> Engine::settle_late() {
+    if (has_way_back()) {
+        // The tables were held for the last look. What is noted since is the old triggers' trouble
+        // with the stand-in, and the row is in the new table.
+        return std::optional<Ending>();
     }
-    Plan late = plan_;
-    late.table = checkpoint_.archive;
-    late.names.shadow = plan_.table;
     ASSIGN_OR_RETURN(Connection session,
                      sessions_.open("late conflicts", std::chrono::seconds(60)));
-    ASSIGN_OR_RETURN(const auto left, settle_conflicts(session, late, kLateConflictsMax));
-    for (const Conflict& conflict : left) {
+    ASSIGN_OR_RETURN(const auto seen, read_conflicts(session, plan_, 1));
+    if (seen.empty()) {
+        return std::optional<Ending>();
+    }
+    Planner planner(change_, options_, workshop_, sessions_);
+    ASSIGN_OR_RETURN(Planned planned,
+                     planner.recover_swapped(checkpoint_.copy_id, checkpoint_.archive));
+    Plan& late = planned.plan;
+    std::string row = planned.refused ? planned.refused->message : "";
+    if (!planned.refused) {
+        late.table = checkpoint_.archive;
+        late.names.shadow = plan_.table;
+        ASSIGN_OR_RETURN(const auto left, settle_late_conflicts(session, late, kLateConflictsMax));
+        if (left.empty()) {
+            return std::optional<Ending>();
+        }
+        row = describe(late, left.front());
+    }
+    return std::optional(
+        Ending{Ending::Kind::kBlocked, "late_conflict",
+               fmt::format(
+                   "swapped, but the new table refused a row that was written in the moment of "
+                   "the swap: {}; {} has it and is kept. Put {} right, then delete the row from {}",
+                   row, checkpoint_.archive, plan_.table, checkpoint_.archive)});
+}
+
+// A TRUNCATE that waited for the same lock may go just before the RENAME.
+Status Engine::tell_if_emptied() {
+    ASSIGN_OR_RETURN(Connection * look, world_.database.look());
+    ASSIGN_OR_RETURN(const std::string life,
+                     table_life(*look, plan_.database, checkpoint_.archive));
+    if (is_another_life(checkpoint_.lives.original, life)) {
         world_.listener.remark(
-            fmt::format("the new table lacks a row that was written in the moment of the swap and "
-                        "that it refuses: {}; it is in {}",
-                        describe(plan_, conflict), checkpoint_.archive),
+            fmt::format(
+                "table {} was emptied (TRUNCATE) or rebuilt in the moment of the swap: what "
+                "it lost is in the new table; what it kept is in {}",
+                plan_.table, checkpoint_.archive),
             LogLevel::kError);
     }
     return Ok{};
@@ -146,17 +208,19 @@ Status Engine::settle_late_conflicts() {
 
 Result<Ending> Engine::after_swap() {
     world_.listener.phase("clean-up");
-    RETURN_IF_ERROR(settle_late_conflicts());
+    RETURN_IF_ERROR(tell_if_emptied());
+    ASSIGN_OR_RETURN(auto ended, settle_late());
+    if (ended) {
+        return *std::move(ended);
+    }
     crash_point("lhm-clean-up");
     RETURN_IF_ERROR(remove_triggers(workshop_, plan_.database, plan_.names.triggers()));
     if (has_way_back()) {
         // The stand-in, which got the old triggers' writes until now.
         RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.shadow));
+        crash_point("lhm-window");
         ASSIGN_OR_RETURN(Connection * locked, world_.database.locked());
-        RETURN_IF_ERROR(locked->execute(
-            fmt::format("INSERT INTO {} (kind, message) VALUES ('window', '{}'), ('archive', {})",
-                        qualified_name(plan_.database, plan_.names.control),
-                        checkpoint_.window_ends, locked->quote(checkpoint_.archive))));
+        RETURN_IF_ERROR(write_note(*locked, plan_, "window", checkpoint_.window_ends));
         checkpoint_.stage = Stage::kWindow;
         RETURN_IF_ERROR(save());
         return Ending{Ending::Kind::kDone, "window",
@@ -193,7 +257,7 @@ Result<Ending> Engine::revert(const Checkpoint& from) {
         return end_window(from);
     }
     Planner planner(change_, options_, workshop_, sessions_);
-    ASSIGN_OR_RETURN(Planned planned, planner.recover_swapped(from.copy_id, from.archive));
+    ASSIGN_OR_RETURN(Planned planned, planner.recover_way_back(from.copy_id, from.archive));
     if (planned.refused) {
         return Ending{Ending::Kind::kBlocked, planned.refused->reason, planned.refused->message};
     }
@@ -211,6 +275,7 @@ Result<Ending> Engine::revert(const Checkpoint& from) {
     checkpoint_.triggers = facts.triggers;
     checkpoint_.ledger = LedgerState{};
     checkpoint_.end.reset();
+    ASSIGN_OR_RETURN(checkpoint_.lives, look_at_lives(*look, plan_));
     ASSIGN_OR_RETURN(auto ended, run_phase(Stage::kVerify));
     if (!ended) {
         ASSIGN_OR_RETURN(ended, settle_all_conflicts());

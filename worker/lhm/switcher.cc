@@ -56,19 +56,25 @@ bool Switcher::holds_tables(const Plan& plan, const Options& options) {
         std::any_of(plan.map.pairs.begin(), plan.map.pairs.end(), [](const ColumnPair& pair) {
             return !pair.is_same_type() || (pair.from.nullable && !pair.to.nullable);
         });
-    return options.swap.locked || converts || !plan.stricter.empty() ||
-           plan.shadow.definition.find("CONSTRAINT") != std::string::npos ||
-           plan.shadow.definition.find("CHECK") != std::string::npos;
+    const bool computes = std::any_of(plan.shadow.columns.begin(), plan.shadow.columns.end(),
+                                      [](const Column& column) { return column.generated; });
+    const auto has = [&plan](const char* word) {
+        return plan.shadow.definition.find(word) != std::string::npos;
+    };
+    return options.swap.locked || options.swap.rollback_window.count() > 0 || converts ||
+           computes || !plan.stricter.empty() || has("CONSTRAINT") || has("CHECK") ||
+           has("PARTITION BY");
 }
 
 Result<bool> Switcher::has_happened(const std::string& archive) {
     ASSIGN_OR_RETURN(Connection * look, workshop_.database.look());
     ASSIGN_OR_RETURN(const auto table, table_facts(*look, plan_.database, plan_.table));
     ASSIGN_OR_RETURN(const auto old, table_facts(*look, plan_.database, archive));
-    ASSIGN_OR_RETURN(const auto triggers,
-                     read_trigger_facts(*look, plan_.database, archive, plan_.names.triggers()));
     if (options_.swap.rollback_window.count() > 0) {
-        return table && old && !triggers.empty();  // the stand-in has no triggers of ours
+        // They were on the shadow, and stay longer than anything else of ours.
+        ASSIGN_OR_RETURN(const auto back, read_trigger_facts(*look, plan_.database, plan_.table,
+                                                             plan_.names.back_triggers()));
+        return old && !back.empty();
     }
     ASSIGN_OR_RETURN(const auto shadow, table_facts(*look, plan_.database, plan_.names.shadow));
     return table && old && !shadow;
@@ -199,8 +205,14 @@ Result<std::optional<Ending>> Switcher::try_until_deadline(const std::string& ar
         }
         bool happened = false;
         Result<std::optional<Ending>> tried = std::optional<Ending>();
+        ASSIGN_OR_RETURN(Connection * look, workshop_.database.look());
+        // Not while the tables are held: it reads the whole of InnoDB's dictionary.
+        ASSIGN_OR_RETURN(const Lives now, look_at_lives(*look, plan_));
+        if (const std::string why = difference(checkpoint_.lives, now, plan_); !why.empty()) {
+            return std::optional(Ending{Ending::Kind::kBlocked, "emptied",
+                                        why + ": not swapped; the next try compares again"});
+        }
         if (holds) {
-            ASSIGN_OR_RETURN(Connection * look, workshop_.database.look());
             ASSIGN_OR_RETURN(auto wrong, last_look(*look));
             if (wrong) {
                 return wrong;
@@ -236,7 +248,7 @@ Result<std::optional<Ending>> Switcher::try_until_deadline(const std::string& ar
                                      error.message, who),
                          1205};
         }
-        workshop_.stop.wait_for(pause);
+        workshop_.stop.rest_for(pause);
         pause = std::min(pause * 2, options_.swap.pause_max);
     }
 }

@@ -18,10 +18,11 @@ namespace shift::lhm {
 // get its lock stalls the application for a second and changes nothing.
 //
 // Where the new table may refuse a row that the old one takes (a new unique key, a shorter column),
-// or when asked for, both tables are held by LOCK TABLES on a second session while conflicts and
-// triggers are looked at for the last time; the RENAME waits for that session and goes before every
-// write that queued meanwhile. RENAME under LOCK TABLES itself is error 1192 on MariaDB.
-// Source: tried on MariaDB 10.11: a waiting exclusive metadata lock is granted before shared ones.
+// with a way back, or when asked for, both tables are held by LOCK TABLES on a second session while
+// conflicts and triggers are looked at for the last time; the RENAME waits for that session and
+// goes before every write that queued meanwhile. RENAME under LOCK TABLES itself is error 1192 on
+// MariaDB. Source: tried on MariaDB 10.11: a waiting exclusive metadata lock is granted before
+// shared ones.
 class Switcher {
   public:
     Switcher(Workshop& workshop, Sessions& sessions, const Plan& plan, const Options& options,
@@ -37,7 +38,8 @@ class Switcher {
     std::string rename_statement(const std::string& archive) const;
     // nullopt: it has happened. Errors: kUnavailable with 1205 when the lock was never free.
     Result<std::optional<Ending>> swap(const std::string& archive);
-    // By looking: the shadow is gone and the archive is there.
+    // By looking: the archive is there, and the shadow is gone (with a way back: its triggers are
+    // on the table).
     Result<bool> has_happened(const std::string& archive);
 
     // Both tables are held by LOCK TABLES for the last look: a write may be refused by the new one

@@ -184,6 +184,25 @@ std::string guarded(const TriggerSpec& spec, const std::string& event, const std
         key_for_people(spec, row), other, work);
 }
 
+// The server tells creation times in the session's zone, where an hour of autumn comes twice.
+Result<std::vector<Trigger>> triggers_in_utc(Connection& connection, const std::string& database,
+                                             const std::string& table) {
+    constexpr const char* kUtc = "+00:00";
+    ASSIGN_OR_RETURN(const auto zone, connection.query_value("SELECT @@SESSION.time_zone"));
+    const auto set_zone = [&connection](const std::string& name) {
+        return connection.execute("SET SESSION time_zone=" + connection.quote(name));
+    };
+    if (zone.value_or(kUtc) == kUtc) {
+        return triggers_of(connection, database, table);
+    }
+    RETURN_IF_ERROR(set_zone(kUtc));
+    auto triggers = triggers_of(connection, database, table);
+    if (!connection.lost()) {
+        RETURN_IF_ERROR(set_zone(*zone));
+    }
+    return triggers;
+}
+
 }  // namespace
 
 std::vector<TriggerText> trigger_texts(const TriggerSpec& spec) {
@@ -214,7 +233,7 @@ Result<std::vector<TriggerFact>> read_trigger_facts(Connection& connection,
                                                     const std::string& database,
                                                     const std::string& table,
                                                     const std::vector<std::string>& names) {
-    ASSIGN_OR_RETURN(const auto triggers, triggers_of(connection, database, table));
+    ASSIGN_OR_RETURN(const auto triggers, triggers_in_utc(connection, database, table));
     std::vector<TriggerFact> facts;
     for (const Trigger& trigger : triggers) {
         if (std::find(names.begin(), names.end(), trigger.name) != names.end()) {

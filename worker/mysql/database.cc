@@ -176,7 +176,7 @@ Status patiently(StopRequest& stop, const std::function<bool()>& is_enough,
         if (on_wait) {
             on_wait();
         }
-        stop.wait_for(kLockPause);
+        stop.rest_for(kLockPause);  // each try makes the application queue
     }
 }
 

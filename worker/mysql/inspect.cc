@@ -220,6 +220,11 @@ Result<std::string> table_creation(Connection& connection, const std::string& da
     return std::string();
 }
 
+bool is_another_life(const std::string& then, const std::string& now) {
+    const auto kind = [](const std::string& life) { return life.substr(0, life.find('.')); };
+    return !then.empty() && kind(then) == kind(now) && then != now;
+}
+
 Result<std::vector<Trigger>> triggers_of(Connection& connection, const std::string& database,
                                          const std::string& table) {
     ASSIGN_OR_RETURN(const auto rows,

@@ -61,6 +61,8 @@ Result<std::string> table_life(Connection& connection, const std::string& databa
 // changes with every ALTER, and on MariaDB not with TRUNCATE.
 Result<std::string> table_creation(Connection& connection, const std::string& database,
                                    const std::string& table);
+// Both are known, from the same of these two functions, and differ. Pure.
+bool is_another_life(const std::string& then, const std::string& now);
 
 struct Trigger {
     std::string name;

@@ -125,16 +125,12 @@ std::string difference(const OscCopyState& saved, const CopyFacts& now, const st
 }
 
 std::string another_life(const StateFile& saved, const CopyFacts& now) {
-    const auto is_other = [](const std::string& then, const std::string& today) {
-        const auto kind = [](const std::string& life) { return life.substr(0, life.find('.')); };
-        return !then.empty() && kind(then) == kind(today) && then != today;
-    };
-    if (is_other(saved.new_life, now.new_life)) {
+    if (is_another_life(saved.new_life, now.new_life)) {
         return fmt::format(
             "the new table {} was emptied (TRUNCATE), made again or rebuilt meanwhile",
             saved.mig_tbl);
     }
-    if (is_other(saved.orig_life, now.orig_life)) {
+    if (is_another_life(saved.orig_life, now.orig_life)) {
         return fmt::format("table {} was emptied (TRUNCATE), made again or rebuilt meanwhile",
                            saved.orig_tbl);
     }

@@ -192,7 +192,7 @@ Result<std::optional<Verdict>> carry_out(Context& context, const DirectPlan& pla
                 late.evidence = wait.evidence();
                 return std::optional(std::move(late));
             }
-            context.stop.wait_for(kLockPause);
+            context.stop.rest_for(kLockPause);
             continue;
         }
         if (error.code != Errc::kDeadline) {

@@ -18,7 +18,7 @@ namespace shift {
 namespace {
 
 constexpr int kLhmOverloadPauseS = 30;
-constexpr int kConflictPauseS = 60;
+constexpr int kBlockedPauseS = 60;
 
 Verdict lhm_copy_verdict(const lhm::Ending& ended) {
     switch (ended.kind) {
@@ -53,11 +53,14 @@ Result<std::optional<Verdict>> lhm_swap_verdict(Context& context, const lhm::End
         case lhm::Ending::Kind::kStopped:
             return std::optional(done(Outcome::kStopped, ended.message));
         case lhm::Ending::Kind::kBlocked:
-            if (ended.reason == "conflict") {
-                return std::optional(retry(ended.reason, ended.message, kConflictPauseS));
-            }
             if (ended.reason == "overload") {
                 return std::optional(retry(ended.reason, ended.message, kLhmOverloadPauseS));
+            }
+            // A row that does not fit, a table emptied meanwhile, another server behind the name: a
+            // person or the next try puts that right, and the copy of hours is kept for it. Another
+            // definition stays another one.
+            if (ended.reason != "moved") {
+                return std::optional(retry(ended.reason, ended.message, kBlockedPauseS));
             }
             break;
         case lhm::Ending::Kind::kStale:

@@ -42,7 +42,13 @@ void Lhm::start(const std::vector<std::string>& arguments) {
     options.argv = argv(arguments);
     options.output = dir_ + "/out" + std::to_string(++runs_);
     options.env["XDG_STATE_HOME"] = dir_ + "/state";
+    options.env["SHIFT_CRASH_DIR"] = dir_ + "/crash";
     process_.start(options);
+}
+
+void Lhm::die_at(const std::string& point) {
+    std::filesystem::create_directories(dir_ + "/crash");
+    spit(dir_ + "/crash/armed", point + " 1");
 }
 
 std::string Lhm::output() const {

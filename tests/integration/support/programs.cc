@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <stdexcept>
 
@@ -65,6 +66,16 @@ std::string program(const std::string& name) {
         {"shift-api", "api"},
         {"shift-lhm", "worker/lhm/cli"}};
     return std::string(SHIFT_BUILD_ROOT) + "/" + kFolders.at(name) + "/" + name;
+}
+
+std::string libfaketime() {
+    for (const auto& folder : std::filesystem::directory_iterator("/usr/lib")) {
+        const auto library = folder.path() / "faketime/libfaketime.so.1";
+        if (std::filesystem::exists(library)) {
+            return library;
+        }
+    }
+    throw std::runtime_error("no libfaketime.so.1 below /usr/lib");
 }
 
 std::string pt_osc() {

@@ -16,6 +16,9 @@ std::string cache_folder();
 // The real pt-online-schema-change (PT_OSC, else from PATH). Tests fail without it.
 std::string pt_osc();
 
+// Debian's libfaketime, for LD_PRELOAD. Tests fail without it.
+std::string libfaketime();
+
 // Writes a script into `folder` that runs the real tool with chunks of `chunk_rows` rows and a
 // pause after each (seconds): a copy that can be watched and interrupted. While the file
 // `folder`/gate exists, it stops after the next chunk and waits, as in a long throttling. Its path.

@@ -23,6 +23,7 @@ StateFile example() {
     state.orig_life = "id.18";
     state.new_life = "made.1795679654";
     state.server = "8f1-uuid";
+    state.verified = "verified 5 rows in 1 ranges, no differences";
     return state;
 }
 
@@ -45,6 +46,7 @@ void expect_same(const StateFile& a, const StateFile& b) {
     EXPECT_EQ(a.new_ddl_hash, b.new_ddl_hash);
     EXPECT_EQ(a.alter_hash, b.alter_hash);
     EXPECT_EQ(a.server, b.server);
+    EXPECT_EQ(a.verified, b.verified);
 }
 
 StateFile good(const std::string& text) {

@@ -334,6 +334,9 @@ Result<Json> Session::describe_state(const StateFile& file, std::string& text) {
     text += fmt::format("{}.{}: {}, {} of about {} rows, {} runs, saved {}\n", checkpoint.database,
                         checkpoint.table, stage_name(checkpoint.stage), checkpoint.rows,
                         checkpoint.rows_estimate, checkpoint.runs, file.saved_at);
+    if (!checkpoint.verified.empty()) {
+        text += fmt::format("  {}\n", checkpoint.verified);
+    }
     if (!here) {
         text += fmt::format("  on another server ({})\n", checkpoint.server.id);
         return json;
