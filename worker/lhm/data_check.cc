@@ -15,7 +15,7 @@
 namespace shift::lhm {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::int64_t kRowsPerTrial = 5000;
 constexpr std::int64_t kBytesPerTrial = 8 << 20;
@@ -186,8 +186,8 @@ std::int64_t rows_of_trial(const Plan& plan) {
 }
 
 // The first rows always; all of them when the new table may refuse some.
-MaybeRefused try_rows(Connection& connection, Plan& plan, Trial& trial, Clock::time_point deadline,
-                      StopRequest& stop) {
+MaybeRefused try_rows(Connection& connection, Plan& plan, Trial& trial,
+                      SteadyClock::time_point deadline, StopRequest& stop) {
     const bool looks_at_all = may_refuse_values(plan);
     std::int64_t size = rows_of_trial(plan);
     std::int64_t looked_at = 0;
@@ -214,7 +214,7 @@ MaybeRefused try_rows(Connection& connection, Plan& plan, Trial& trial, Clock::t
             return std::optional<Refusal>();
         }
         range.after = range.up_to;
-        if (Clock::now() >= deadline || stop.reason()) {
+        if (SteadyClock::now() >= deadline || stop.reason()) {
             plan.notes.push_back(
                 fmt::format("only the first {} rows were looked through for values that do not fit",
                             looked_at));
@@ -224,7 +224,7 @@ MaybeRefused try_rows(Connection& connection, Plan& plan, Trial& trial, Clock::t
 }
 
 MaybeRefused check_values(Connection& connection, Plan& plan, const Options& options,
-                          Clock::time_point deadline, StopRequest& stop) {
+                          SteadyClock::time_point deadline, StopRequest& stop) {
     ASSIGN_OR_RETURN(const bool rolls_back, is_transactional(connection, plan.shadow.engine));
     Trial trial(connection, plan, options, rolls_back);
     auto refused = try_rows(connection, plan, trial, deadline, stop);
@@ -320,7 +320,7 @@ Result<std::optional<Refusal>> check_data(Sessions& sessions, Plan& plan, const 
     if (options.data_check_max.count() == 0) {
         return std::optional<Refusal>();
     }
-    const auto deadline = Clock::now() + options.data_check_max;
+    const auto deadline = SteadyClock::now() + options.data_check_max;
     ASSIGN_OR_RETURN(
         Connection connection,
         sessions.open("data check", options.data_check_max + std::chrono::seconds(60)));
