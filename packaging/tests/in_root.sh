@@ -86,11 +86,13 @@ done <<'TEXT'
 755 root:root /usr/sbin/shift-supervisord
 755 root:root /usr/bin/shift-supervisorctl
 755 root:root /usr/bin/shift-api
+755 root:root /usr/bin/shift-lhm
 755 root:root /usr/libexec/shift-supervisor/shift-worker
 755 root:root /usr/libexec/shift-supervisor/stop-for-removal
 644 root:root /usr/share/shift-supervisor/shift_ptosc_plugin.pl
 644 root:root /usr/share/shift-supervisor/grafana/shift-supervisor.json
 644 root:root /usr/share/shift-supervisor/prometheus/shift-supervisor.rules.yml
+644 root:root /usr/share/bash-completion/completions/shift-lhm
 644 root:root /usr/share/bash-completion/completions/shift-supervisorctl
 644 root:root /lib/systemd/system/shift-supervisord.service
 644 root:root /lib/systemd/system/shift-api.service
@@ -114,7 +116,7 @@ expect "home of shift" "$state" "$(getent passwd shift | cut -d: -f6)"
 expect "shell of shift" /usr/sbin/nologin "$(getent passwd shift | cut -d: -f7)"
 getent group shift-admin >/dev/null || die "there is no group shift-admin"
 for page in 'shift-supervisord 8' 'shift-supervisorctl 1' 'shift-worker 8' 'shift-api 8' \
-  'shift-supervisor.yaml 5'; do
+  'shift-supervisor.yaml 5' 'shift-lhm 1'; do
   [ -e "/usr/share/man/man${page#* }/${page% *}.${page#* }.gz" ] || die "no manual page $page"
 done
 for document in README.md docs/troubleshooting.md docs/status.schema.json; do

@@ -38,13 +38,14 @@ expect() { # expect MODE PATH...
     fi
   done
 }
-expect 755 "$in_prefix"/{sbin/shift-supervisord,bin/shift-supervisorctl,bin/shift-api} \
+expect 755 "$in_prefix"/{sbin/shift-supervisord,bin/shift-supervisorctl,bin/shift-api,bin/shift-lhm} \
   "$in_prefix"/libexec/shift-supervisor/{shift-worker,stop-for-removal}
 expect 644 "$in_prefix"/share/shift-supervisor/shift_ptosc_plugin.pl \
   "$in_prefix"/share/shift-supervisor/{grafana/shift-supervisor.json,prometheus/shift-supervisor.rules.yml} \
+  "$in_prefix"/share/bash-completion/completions/shift-lhm \
   "$in_prefix"/share/bash-completion/completions/shift-supervisorctl \
   "$in_prefix"/share/man/man8/{shift-supervisord.8,shift-worker.8,shift-api.8} \
-  "$in_prefix"/share/man/man1/shift-supervisorctl.1 "$in_prefix"/share/man/man5/shift-supervisor.yaml.5 \
+  "$in_prefix"/share/man/man1/{shift-supervisorctl.1,shift-lhm.1} "$in_prefix"/share/man/man5/shift-supervisor.yaml.5 \
   "$in_prefix"/lib/{sysusers.d,tmpfiles.d}/shift-supervisor.conf \
   "$in_prefix"/share/doc/shift-supervisor/{README.md,NEWS.md,docs/troubleshooting.md} \
   "$at"/etc/shift-supervisor/environment "$at"/etc/logrotate.d/shift-supervisor
