@@ -19,8 +19,8 @@ namespace {
 constexpr std::int64_t kOneAtATimeFrom = std::int64_t{4} * 1024 * 1024 * 1024;  // bytes
 constexpr std::chrono::seconds kOldTransaction{1};
 constexpr std::chrono::seconds kWaitForOldMax{30};
-constexpr std::chrono::milliseconds kLook{100};
-constexpr std::chrono::seconds kReportEvery{1};
+constexpr std::chrono::milliseconds kLookAtBuild{100};
+constexpr std::chrono::seconds kShowEvery{1};
 constexpr std::chrono::milliseconds kPauseMin{500};
 constexpr std::chrono::milliseconds kPauseMax{30'000};
 constexpr int kLogOverflowsMax = 3;
@@ -102,7 +102,7 @@ void IndexBuild::wait_for_old_transactions() {
         if (!open.ok() || open->empty() || !workshop_.database.keep_alive().ok()) {
             return;
         }
-        workshop_.stop.wait_for(kLook);
+        workshop_.stop.wait_for(kLookAtBuild);
     }
 }
 
@@ -122,14 +122,14 @@ Status IndexBuild::build(const std::vector<DeferredIndex>& indexes) {
     });
     Time reported{};
     bool killed = false;
-    while (running.wait_for(kLook) != std::future_status::ready) {
+    while (running.wait_for(kLookAtBuild) != std::future_status::ready) {
         const bool is_lost = !workshop_.database.keep_alive().ok();
         if ((workshop_.stop.reason() || is_lost) && !killed) {
             killed = workshop_.database.kill_own_statement(session.thread_id()).ok();
         }
         const Time now = std::chrono::steady_clock::now();
-        watch(session.thread_id(), now - reported >= kReportEvery);
-        reported = now - reported >= kReportEvery ? now : reported;
+        watch(session.thread_id(), now - reported >= kShowEvery);
+        reported = now - reported >= kShowEvery ? now : reported;
     }
     Status status = running.get();
     words_ = status.ok() ? "" : session.server_words();
@@ -148,7 +148,7 @@ void IndexBuild::watch(std::uint64_t thread_id, bool tells) {
         return;
     }
     if ((*rows)[0][0].value_or("").find("metadata lock") != std::string::npos) {
-        waited_ += kLook;
+        waited_ += kLookAtBuild;
     }
     if (!tells) {
         return;
