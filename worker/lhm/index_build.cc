@@ -20,7 +20,7 @@ constexpr std::int64_t kOneAtATimeFrom = std::int64_t{4} * 1024 * 1024 * 1024;  
 constexpr std::chrono::seconds kOldTransaction{1};
 constexpr std::chrono::seconds kWaitForOldMax{30};
 constexpr std::chrono::milliseconds kLook{100};
-constexpr std::chrono::seconds kReportEvery{1};
+constexpr std::chrono::seconds kShowEvery{1};
 constexpr std::chrono::milliseconds kPauseMin{500};
 constexpr std::chrono::milliseconds kPauseMax{30'000};
 constexpr int kLogOverflowsMax = 3;
@@ -128,8 +128,8 @@ Status IndexBuild::build(const std::vector<DeferredIndex>& indexes) {
             killed = workshop_.database.kill_own_statement(session.thread_id()).ok();
         }
         const Time now = std::chrono::steady_clock::now();
-        watch(session.thread_id(), now - reported >= kReportEvery);
-        reported = now - reported >= kReportEvery ? now : reported;
+        watch(session.thread_id(), now - reported >= kShowEvery);
+        reported = now - reported >= kShowEvery ? now : reported;
     }
     Status status = running.get();
     words_ = status.ok() ? "" : session.server_words();
