@@ -204,7 +204,7 @@ int Session::finish_swap(Engine& engine, Result<Ending> ended) {
     std::string text = fmt::format("{}.{} is changed; the old table is {}", checkpoint.database,
                                    checkpoint.table, checkpoint.archive);
     if (checkpoint.stage == Stage::kWindow) {
-        text += fmt::format("\nuntil {} it can be taken back: {}\nto end that: {} --run",
+        text += fmt::format("\nuntil {} it can be taken back: {}\nafter that: {} --run",
                             checkpoint.window_ends, command("revert"), command("cleanup"));
     }
     console_.say(text, "ended",
