@@ -46,9 +46,9 @@ void Lhm::start(const std::vector<std::string>& arguments) {
     process_.start(options);
 }
 
-void Lhm::die_at(const std::string& point) {
+void Lhm::die_at(const std::string& point, int count) {
     std::filesystem::create_directories(dir_ + "/crash");
-    spit(dir_ + "/crash/armed", point + " 1");
+    spit(dir_ + "/crash/armed", point + " " + std::to_string(count));
 }
 
 std::string Lhm::output() const {

@@ -38,8 +38,8 @@ class Lhm {
     Answer finish(milliseconds deadline = seconds(180));
     ChildProcess& process() { return process_; }
     void kill9() { process_.kill9(); }
-    // The next run kills itself at this crash point (common/test_points.h).
-    void die_at(const std::string& point);
+    // The next run kills itself when it passes this crash point (common/test_points.h) so often.
+    void die_at(const std::string& point, int count = 1);
 
     // What everybody wants: no look for replicas (there are none), a fixed chunk size.
     static std::vector<std::string> quick(const std::string& verb, const std::string& table,
