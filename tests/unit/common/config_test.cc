@@ -155,8 +155,9 @@ TEST(Config, ReadsBooleansAndNumbersInRangeOnly) {
 
 TEST(Config, KnowsItsEnginesAndLevels) {
     EXPECT_EQ(good("engine: pt-osc\n").engine, "pt-osc");
+    EXPECT_EQ(good("engine: lhm\n").engine, "lhm");
     EXPECT_EQ(error_with("engine: gh-ost\n"),
-              "f.yaml:3: engine: 'gh-ost' is no engine of this version (there is: pt-osc)");
+              "f.yaml:3: engine: 'gh-ost' is no engine of this version (there is: pt-osc, lhm)");
     EXPECT_NE(error_with("log_level: loud\n").find("log_level"), std::string::npos);
 }
 

@@ -195,7 +195,7 @@ TEST(CustomOptions, RefuseWhatIsNoPositiveNumber) {
 }
 
 TEST(CustomOptions, RefuseAnEngineThatIsNotThere) {
-    for (const char* name : {"lhm", "gh-ost", "direct", "PT-OSC"}) {
+    for (const char* name : {"gh-ost", "LHM", "direct", "PT-OSC"}) {
         const auto options = parse_custom_options(std::string(R"({"engine":")") + name + "\"}");
         ASSERT_FALSE(options.ok()) << name;
         EXPECT_EQ(options.error().code, Errc::kInvalidArgument);

@@ -472,10 +472,10 @@ TEST_F(World, BadCustomOptionsAtARunAreAnErrorOneCanResumeFrom) {
 
 // An approved long ALTER never runs directly by an option that nobody looked at.
 TEST_F(World, AnEngineThatIsNotThereFailsThePrepareWithItsName) {
-    api.add(1, 0)["custom_options"] = R"({"engine":"lhm"})";
+    api.add(1, 0)["custom_options"] = R"({"engine":"gh-ost"})";
     api.add(2, 0)["custom_options"] = R"({"engine":"direct"})";
     run();
-    for (const auto& [id, name] : {std::pair(1, "'lhm'"), std::pair(2, "'direct'")}) {
+    for (const auto& [id, name] : {std::pair(1, "'gh-ost'"), std::pair(2, "'direct'")}) {
         EXPECT_EQ(api_status(id), 10);
         const auto message = api.at(id)["error_message"].get<std::string>();
         EXPECT_NE(message.find(name), std::string::npos) << message;
