@@ -1143,7 +1143,7 @@ TEST_F(PtOscResume, AToolThatRefusesThePluginCopiesWithoutIt) {
 
 // Nothing says how far it was, so nothing is guessed.
 TEST_F(PtOscResume, AToolWithoutPluginsStartsOverAfterKillAndPauseAndIsRight) {
-    make_table(db_, kInt, 6000);
+    make_keyed_table(db_, kIntKey, 6000);
     WorkerDriver d(server_, dir_, 81, kAlter, "t");
     d.job.enable_trash = false;
     d.job.pt_osc_path = dir_ / "plain";
