@@ -1152,7 +1152,7 @@ TEST_F(PtOscResume, AToolWithoutPluginsStartsOverAfterKillAndPauseAndIsRight) {
              " \"$@\" | grep -v -- --plugin ;; *) exec " +
              small_step_pt_osc(dir_.path(), 200, 0.1) + " \"$@\" ;; esac\n",
          0755);
-    KeyWriter writer(server_, kInt, 6000, base_seed());
+    KeyWriter writer(server_, kIntKey, 6000, base_seed());
     const auto copied = [&] {
         return db_.table_exists("shop", "_81_t_new")
                    ? db_.integer("SELECT COUNT(*) FROM shop._81_t_new WHERE id <= 6000")
@@ -1179,7 +1179,7 @@ TEST_F(PtOscResume, AToolWithoutPluginsStartsOverAfterKillAndPauseAndIsRight) {
     writer.stop();
     EXPECT_EQ(writer.error(), "");
     EXPECT_NE(remark(d, "the copy starts over"), "");
-    EXPECT_EQ(copy_difference(kInt, state(d).mig_tbl), "");
+    EXPECT_EQ(copy_difference(kIntKey, state(d).mig_tbl), "");
     EXPECT_EQ(d.outcome_of(Step::kRename), "completed");
     EXPECT_EQ(db_.triggers("shop"), Names{});
     EXPECT_EQ(db_.tables("shop"), Names{"t"});
