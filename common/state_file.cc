@@ -6,10 +6,13 @@
 // top mapping are looked at; everything deeper is skipped as it comes.
 
 #include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <optional>
 #include <sstream>
@@ -290,6 +293,16 @@ std::string yaml_list(const std::vector<std::string>& list) {
 }
 
 }  // namespace
+
+std::string random_copy_id() {
+    std::uint64_t bits = 0;
+    if (::getrandom(&bits, sizeof bits, 0) != static_cast<ssize_t>(sizeof bits)) {
+        bits =
+            static_cast<std::uint64_t>(::getpid()) << 32U ^
+            static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+    }
+    return fmt::format("{:016x}", bits);
+}
 
 std::string format_state_file(const StateFile& state) {
     std::string out = "---\n";

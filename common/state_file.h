@@ -55,6 +55,9 @@ struct StateFile {
     std::string change;       // of shift-lhm: what it was told to do, as a plan file
 };
 
+// Of StateFile::copy_id: 16 hex digits, new each time.
+std::string random_copy_id();
+
 std::string format_state_file(const StateFile& state);
 // Errors: kInvalidArgument - not YAML, not a mapping, lacks db/orig_tbl/step, a field of a wrong
 // shape, or larger than 4 MiB.

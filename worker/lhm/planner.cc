@@ -1,11 +1,8 @@
 #include "worker/lhm/planner.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 
 #include "common/text.h"
@@ -26,16 +23,6 @@ Refusal refusal_of(const Error& error, std::string reason) {
 }
 
 }  // namespace
-
-std::string random_copy_id() {
-    std::uint64_t bits = 0;
-    if (::getrandom(&bits, sizeof bits, 0) != static_cast<ssize_t>(sizeof bits)) {
-        bits =
-            static_cast<std::uint64_t>(::getpid()) << 32U ^
-            static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-    }
-    return fmt::format("{:016x}", bits);
-}
 
 // What both ways know without a shadow.
 Result<Planned> Planner::begin() {

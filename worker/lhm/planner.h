@@ -51,6 +51,4 @@ class Planner {
     Sessions& sessions_;
 };
 
-std::string random_copy_id();
-
 }  // namespace shift::lhm

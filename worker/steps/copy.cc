@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include "common/ddl.h"
 #include "common/file.h"
@@ -41,16 +39,6 @@ constexpr int kPluginRefused = 41;
 
 Verdict copy_error(std::string reason, std::string message) {
     return Verdict{Outcome::kError, std::move(reason), std::move(message), 0};
-}
-
-std::string random_id() {
-    std::uint64_t bits = 0;
-    if (::getrandom(&bits, sizeof bits, 0) != static_cast<ssize_t>(sizeof bits)) {
-        bits =
-            static_cast<std::uint64_t>(::getpid()) << 32U ^
-            static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-    }
-    return fmt::format("{:016x}", bits);
 }
 
 StateFile fresh_state(const Context& context, const OscPlan& plan) {
@@ -312,7 +300,7 @@ Result<std::optional<Verdict>> run_and_judge(Context& context, const OscPlan& pl
 Result<Verdict> copy_anew(Context& context, OscPlan plan, const TableFacts& facts) {
     RETURN_IF_ERROR(remove_ours(context, false));
     (void)::unlink(plan.state_file.c_str());
-    plan.copy_id = random_id();
+    plan.copy_id = random_copy_id();
     plan.resume_file.clear();
     plan.square_save_file = square_save_path(context.job);
     plan.square_load_file.clear();
