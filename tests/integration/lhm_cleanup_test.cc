@@ -227,5 +227,14 @@ TEST_F(LhmCleanup, ADamagedStateFileIsToldAndNothingIsLost) {
     EXPECT_EQ(count("users"), 400);
 }
 
+TEST_F(LhmCleanup, AMistypedWordIsToldWithWhatWasMeant) {
+    const auto verb = lhm_.run({"change-tabel", "app.users"});
+    EXPECT_EQ(verb.code, 64);
+    EXPECT_TRUE(verb.says("unknown verb 'change-tabel', did you mean change-table?")) << verb.text;
+    const auto option = lhm_.run({"change-table", "app.users", "--add-colum", "x int"});
+    EXPECT_EQ(option.code, 64);
+    EXPECT_TRUE(option.says("'--add-colum', did you mean --add-column?")) << option.text;
+}
+
 }  // namespace
 }  // namespace shift::testing

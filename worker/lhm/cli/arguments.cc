@@ -300,6 +300,38 @@ Status finish(const CLI::App& app, Raw& raw) {
     return Ok{};
 }
 
+// What of the command line is no verb or option of it, with what may have been meant; "" = nothing.
+std::string unexpected(const CLI::App& app) {
+    const std::vector<std::string> extras = app.remaining(true);
+    const auto verbs = app.get_subcommands();
+    if (extras.empty()) {
+        return verbs.empty() ? "a verb is missing" : "";
+    }
+    const std::string word = extras.front().substr(0, extras.front().find('='));
+    std::vector<std::string> known;
+    if (verbs.empty()) {
+        for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+            known.push_back(verb->get_name());
+        }
+    } else {
+        for (const CLI::Option* option : verbs.front()->get_options()) {
+            known.push_back(option->get_name());
+        }
+    }
+    const char* what =
+        !word.starts_with('-') && verbs.empty() ? "unknown verb" : "unexpected argument";
+    const std::string near = nearest_word(word, known);
+    return fmt::format("{} '{}'{}", what, word,
+                       near.empty() ? "" : fmt::format(", did you mean {}?", near));
+}
+
+int usage(const CLI::App& app, const std::string& text) {
+    const auto verbs = app.get_subcommands();
+    fmt::print(stderr, "shift-lhm: {}\n  next: shift-lhm {}--help\n", text,
+               verbs.empty() ? "" : verbs.front()->get_name() + " ");
+    return kExitUsage;
+}
+
 }  // namespace
 
 std::optional<Arguments> parse_arguments(int argc, char** argv, int& exit_code) {
@@ -308,7 +340,8 @@ std::optional<Arguments> parse_arguments(int argc, char** argv, int& exit_code) 
         "chunks, a comparison, an atomic swap.",
         "shift-lhm");
     app.set_version_flag("--version", "shift-lhm " SHIFT_VERSION);
-    app.require_subcommand(1);
+    app.require_subcommand(0, 1);
+    app.allow_extras();  // told by us, with a suggestion
     app.footer("shift-lhm VERB --help tells the options of a verb; shift-lhm(1) has an example.");
     Raw raw;
     raw.arguments.target.port = 0;
@@ -316,9 +349,15 @@ std::optional<Arguments> parse_arguments(int argc, char** argv, int& exit_code) 
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {  // CLI11 also ends --help and --version this way
-        const bool is_answer = error.get_exit_code() == 0;
-        (void)app.exit(error);
-        exit_code = is_answer ? kExitOk : kExitUsage;
+        if (error.get_exit_code() == 0) {
+            exit_code = app.exit(error);
+            return std::nullopt;
+        }
+        exit_code = usage(app, error.what());
+        return std::nullopt;
+    }
+    if (const std::string wrong = unexpected(app); !wrong.empty()) {
+        exit_code = usage(app, wrong);
         return std::nullopt;
     }
     if (Status good = finish(app, raw); !good.ok()) {
