@@ -177,9 +177,8 @@ std::set<std::string> put_files_aside_dying_at(const std::string& point) {
     ScenarioOptions options;
     options.start = false;
     Scenario s(options);
-    const std::string crash_dir = s.dir() / "crash";
-    std::filesystem::create_directory(crash_dir);
-    s.supervisor().set_environment("SHIFT_CRASH_DIR", crash_dir);
+    CrashDir crash(s.dir() / "crash");
+    s.supervisor().set_environment("SHIFT_CRASH_DIR", crash.path());
     s.supervisor().start();
     s.db().execute("CREATE TABLE app.t (id INT PRIMARY KEY)");
     const MigrationId id = s.submit({.ddl = "ALTER TABLE t ADD COLUMN x INT", .runtype = 2});
@@ -193,14 +192,14 @@ std::set<std::string> put_files_aside_dying_at(const std::string& point) {
         EXPECT_EQ(::utimensat(AT_FDCWD, file.path().c_str(), old, 0), 0);
     }
     EXPECT_EQ(::utimensat(AT_FDCWD, folder.c_str(), old, 0), 0);
-    spit(crash_dir + "/armed", "0\n" + point + " 1\n");
+    crash.arm({point + " 1"});
     s.supervisor().start(false);
     EXPECT_TRUE(poll_until([&] { return !s.supervisor().running(); })) << point;
     s.supervisor().start();
     s.await("no files are left",
             [&] { return std::filesystem::is_empty(s.supervisor().log_dir()); });
     std::set<std::string> hit;
-    std::istringstream lines(slurp(crash_dir + "/hits"));
+    std::istringstream lines(crash.hits());
     for (std::string line; std::getline(lines, line);) {
         hit.insert(line.substr(line.find(' ', line.find(' ') + 1) + 1));
     }

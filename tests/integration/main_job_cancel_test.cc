@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/integration/support/crash_dir.h"
 #include "tests/integration/support/scenario.h"
 #include "tests/integration/support/tcp_proxy.h"
 #include "tests/integration/support/writers.h"
@@ -28,15 +29,14 @@ using ::testing::Not;
 // A copied migration whose swap waits for the lock that a reader's transaction holds, under writes.
 struct WaitingSwap {
     Scenario s{{.start = false}};
-    std::string crash_dir = s.dir() / "crash";
+    CrashDir crash{s.dir() / "crash"};
     Writers writers{s.server(), "app", "t", 2, base_seed()};
     Db reader = s.server().connect();
     MigrationId id = 0;
     std::size_t attempts = 0;  // with that of the swap
 
     WaitingSwap() {
-        std::filesystem::create_directory(crash_dir);
-        s.supervisor().set_environment("SHIFT_CRASH_DIR", crash_dir);
+        s.supervisor().set_environment("SHIFT_CRASH_DIR", crash.path());
         s.supervisor().start();
         Writers::make_table(s.db(), "app", "t", 300);
         writers.start();
@@ -53,8 +53,6 @@ struct WaitingSwap {
                    "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE "
                    "'RENAME TABLE%' AND STATE LIKE 'Waiting for table metadata lock%'") > 0;
     }
-    void arm(const std::string& point) { spit(crash_dir + "/armed", point + " 1"); }
-    bool struck() const { return !std::filesystem::exists(crash_dir + "/armed"); }
     void let_go() { reader.execute("ROLLBACK"); }
     void kill_worker() {
         for (const pid_t pid : s.supervisor().workers()) {
@@ -117,9 +115,9 @@ TEST(CancelMeetsSwap, WhoseWorkerDiedWhileItWaitedTheCancelWins) {
 TEST(CancelMeetsSwap, AfterTheSwapHasHappenedTheSwapWins) {
     WaitingSwap w;
     w.s.supervisor().kill9();
-    w.arm("sql-done/RENAME TABLE");
+    w.crash.arm({"sql-done/RENAME TABLE 1"});
     w.let_go();
-    w.s.await("swapped and dead", [&] { return w.struck(); });
+    w.s.await("swapped and dead", [&] { return w.crash.left() == 0; });
     w.s.cancel(w.id);
     w.s.supervisor().start();
     w.s.await_status(w.id, 8);
@@ -131,7 +129,8 @@ TEST(CancelMeetsSwap, AfterTheSwapHasHappenedTheSwapWins) {
 TEST(CancelMeetsSwap, AtTheSameMomentOneOfThemWinsAlone) {
     int cancelled = 0;
     int completed = 0;
-    for (std::uint64_t run = 0; run < 6; ++run) {
+    const auto runs = static_cast<std::uint64_t>(sized(4, 40));
+    for (std::uint64_t run = 0; run < runs; ++run) {
         const std::uint64_t seed = base_seed() + run;
         SCOPED_TRACE("SHIFT_SEED=" + std::to_string(seed));
         std::mt19937_64 random(seed);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <ostream>
 
+#include "tests/integration/support/crash_dir.h"
 #include "tests/integration/support/scenario.h"
 #include "tests/integration/support/writers.h"
 
@@ -496,9 +497,8 @@ TEST(UserTrigger, ADropThatDiedHalfwayIsFinished) {
     for (const char* point : {"sql-done/RENAME TABLE", "sql-done/DROP TRIGGER"}) {
         SCOPED_TRACE(point);
         Scenario s({.start = false});
-        const std::string crash_dir = s.dir() / "crash";
-        ASSERT_EQ(::mkdir(crash_dir.c_str(), 0700), 0);
-        s.supervisor().set_environment("SHIFT_CRASH_DIR", crash_dir);
+        CrashDir crash(s.dir() / "crash");
+        s.supervisor().set_environment("SHIFT_CRASH_DIR", crash.path());
         s.supervisor().start();
         Writers::make_table(s.db(), "app", "t", 60);
         add_user_trigger(s);
@@ -506,10 +506,10 @@ TEST(UserTrigger, ADropThatDiedHalfwayIsFinished) {
         const MigrationId id = s.submit({.ddl = "DROP TABLE t", .action = 1, .runtype = 2});
         s.bring_to_prepared(id);
         s.approve(id);
-        spit(crash_dir + "/armed", std::string(point) + " 1");
+        crash.arm({std::string(point) + " 1"});
         s.start_run(id);
         s.await_status(id, 8);
-        EXPECT_FALSE(std::filesystem::exists(crash_dir + "/armed")) << "nobody died";
+        EXPECT_EQ(crash.left(), 0U) << "nobody died";
         const auto trash = s.db().tables("pending_drops");
         ASSERT_THAT(trash, SizeIs(1));
         EXPECT_EQ(s.db().checksum("pending_drops", trash[0]), content);

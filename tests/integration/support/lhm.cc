@@ -9,7 +9,11 @@
 namespace shift::testing {
 
 Lhm::Lhm(MariadbServer& server, const TempDir& dir)
-    : server_(server), dir_(dir / "lhm"), credentials_(dir_ + "/my.cnf"), port_(server.port()) {
+    : server_(server),
+      dir_(dir / "lhm"),
+      credentials_(dir_ + "/my.cnf"),
+      port_(server.port()),
+      crash_(dir_ + "/crash") {
     std::filesystem::create_directories(dir_);
     spit(credentials_,
          "[client]\nuser=" + MariadbServer::user() + "\npassword=" + MariadbServer::password() +
@@ -42,13 +46,12 @@ void Lhm::start(const std::vector<std::string>& arguments) {
     options.argv = argv(arguments);
     options.output = dir_ + "/out" + std::to_string(++runs_);
     options.env["XDG_STATE_HOME"] = dir_ + "/state";
-    options.env["SHIFT_CRASH_DIR"] = dir_ + "/crash";
+    options.env["SHIFT_CRASH_DIR"] = crash_.path();
     process_.start(options);
 }
 
 void Lhm::die_at(const std::string& point, int count) {
-    std::filesystem::create_directories(dir_ + "/crash");
-    spit(dir_ + "/crash/armed", point + " " + std::to_string(count));
+    crash_.arm({point + " " + std::to_string(count)});
 }
 
 std::string Lhm::output() const {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/integration/support/child_process.h"
+#include "tests/integration/support/crash_dir.h"
 #include "tests/integration/support/mariadb_server.h"
 #include "tests/integration/support/temp_dir.h"
 #include "tests/integration/support/wait.h"
@@ -53,6 +54,7 @@ class Lhm {
     std::string credentials_;
     int port_;
     int runs_ = 0;
+    CrashDir crash_;
     ChildProcess process_;
 };
 

@@ -40,9 +40,8 @@ class Drive {
         if (deaths.own_server) {
             writers_.tolerate_lost_connections();
         }
-        std::filesystem::create_directory(crash_dir());
-        arm();
-        s_.supervisor().set_environment("SHIFT_CRASH_DIR", crash_dir());
+        crash_.arm(deaths_.points);
+        s_.supervisor().set_environment("SHIFT_CRASH_DIR", crash_.path());
         s_.supervisor().set_environment("SHIFT_PLANT", deaths.plant);
         Writers::make_table(s_.db(), "app", "t", route.rows);
         s_.db().execute(route.insert_fails ? "CREATE TABLE app.versions (v INT PRIMARY KEY)"
@@ -100,7 +99,7 @@ class Drive {
             end.violations.push_back("content: the application saw " + error);
         }
         read_hits(end);
-        end.struck = deaths_.points.size() - left_to_strike();
+        end.struck = deaths_.points.size() - crash_.left();
         end.restarts = restarts_;
         return end;
     }
@@ -118,7 +117,6 @@ class Drive {
         options.server.durable = deaths.own_server;
         return options;
     }
-    std::string crash_dir() { return s_.dir() / "crash"; }
     bool is_cancelled_on_the_way() const {
         return route_.middle == Route::Middle::kCancel ||
                route_.middle == Route::Middle::kCancelStatement ||
@@ -127,25 +125,13 @@ class Drive {
     bool is_direct() const { return route_.change.runtype == 2; }
     bool has_middle() const { return route_.middle != Route::Middle::kNothing; }
 
-    void arm() {
-        std::string text = "0\n";
-        for (const std::string& point : deaths_.points) {
-            text += point + "\n";
-        }
-        spit(crash_dir() + "/armed", text);
-    }
-    std::size_t left_to_strike() {
-        const std::string text = slurp(crash_dir() + "/armed");
-        return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) - 1;
-    }
-
     // The API shows `status`, or will as soon as a person's move is made. Said before the move, so
     // that no point of the step it leads to is passed under the old one.
     void arrive(int status) {
         if (status != status_) {
             status_ = status;
-            spit(crash_dir() + "/status.new", std::to_string(status));
-            std::filesystem::rename(crash_dir() + "/status.new", crash_dir() + "/status");
+            spit(crash_.path() + "/status.new", std::to_string(status));
+            std::filesystem::rename(crash_.path() + "/status.new", crash_.path() + "/status");
         }
     }
 
@@ -246,7 +232,7 @@ class Drive {
         return s_.db().integer(
                    "SELECT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = 'app' "
                    "AND INFO LIKE 'ALTER TABLE%')") == 1 ||
-               slurp(crash_dir() + "/hits").find(" 3 sql-done/ALTER TABLE\n") != std::string::npos;
+               crash_.hits().find(" 3 sql-done/ALTER TABLE\n") != std::string::npos;
     }
 
     void middle() {
@@ -335,7 +321,7 @@ class Drive {
 
     void read_hits(RouteEnd& end) {
         std::set<std::string> seen;
-        std::istringstream lines(slurp(crash_dir() + "/hits"));
+        std::istringstream lines(crash_.hits());
         for (std::string line; std::getline(lines, line);) {
             const std::size_t first = line.find(' ');
             const std::size_t second = line.find(' ', first + 1);
@@ -350,6 +336,7 @@ class Drive {
     const Route& route_;
     const Deaths& deaths_;
     Scenario s_;
+    CrashDir crash_{s_.dir() / "crash"};
     Writers writers_;
     Invariants invariants_;
     MigrationId id_ = 0;

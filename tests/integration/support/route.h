@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/integration/support/crash_dir.h"
 #include "tests/integration/support/invariants.h"
 #include "tests/integration/support/scenario.h"
 
