@@ -42,10 +42,17 @@ Result<std::optional<std::chrono::microseconds>> measure_write(Connection& conne
     ASSIGN_OR_RETURN(const bool rolls_back, is_transactional(connection, plan.shadow.engine));
     const std::string copy =
         rolls_back && !has_new_counter(plan) ? copy_row_statement(plan, key) : "DO 0";
+    // First, and for good: a shared lock that is raised later may cost the application a deadlock.
+    const std::string lock =
+        fmt::format("SELECT COUNT(*) FROM {} WHERE {} FOR UPDATE", plan.original_name(),
+                    key_is(plan.key, key, plan.original_prefix()));
     std::vector<Micros> times;
     for (int i = 0; i < kTimes; ++i) {
         RETURN_IF_ERROR(connection.execute("START TRANSACTION"));
-        Status written = connection.execute(copy);
+        Status written = connection.execute(lock);
+        if (written.ok()) {
+            written = connection.execute(copy);
+        }
         const auto begun = std::chrono::steady_clock::now();
         if (written.ok()) {
             written = connection.execute(sql);
