@@ -46,7 +46,7 @@ while [ $# -gt 0 ]; do
 done
 
 ci=${CI:-false}
-jobs=${SHIFT_JOBS:-$((3 * $(nproc)))}
+jobs=${SHIFT_JOBS:-$((4 * $(nproc)))}
 
 install_packages() {
   local packages=()
