@@ -20,7 +20,7 @@ class LhmHoles : public LhmTest {
         std::vector<std::string> all = {"--stride",
                                         "20",
                                         "--delay",
-                                        "20ms",
+                                        "50ms",
                                         "--throttle-file",
                                         dir_ / "hold",
                                         "--throttle-interval",
@@ -94,7 +94,13 @@ TEST_F(LhmHoles, RowsWithANullIdAreCopied) {
 // L4: a row that is deleted between the copy's read and its insert comes back.
 TEST_F(LhmHoles, ARowThatIsBeingDeletedDoesNotComeBack) {
     make_users(100);
-    start_held({"--add-column", "x int", "--no-verify", "--no-switch"});
+    spit(dir_ / "hold", "");
+    lhm_.start(
+        Lhm::quick("change-table", "app.users",
+                   {"--stride", "20", "--throttle-file", dir_ / "hold", "--throttle-interval",
+                    "50ms", "--add-column", "x int", "--no-verify", "--no-switch", "--execute"}));
+    ASSERT_TRUE(poll_until([&] { return lhm_.output().find("hold exists") != std::string::npos; }))
+        << lhm_.output();
     ASSERT_EQ(db_.integer("SELECT COUNT(*) FROM lhmn_users WHERE id = 90"), 0);
     Db application = server_.connect("app");
     application.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");

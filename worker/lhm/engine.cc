@@ -49,6 +49,13 @@ Ending Ending::stopped(const StopRequest& stop) {
                         stop_reason_name(stop.reason().value_or(StopReason::kShutdown)))};
 }
 
+Result<Ending> with_wrong_server_told(Result<Ending> ended) {
+    if (!ended.ok() && ended.error().native == kWrongServer) {
+        return Ending{Ending::Kind::kBlocked, "wrong_server", ended.error().message};
+    }
+    return ended;
+}
+
 Engine::Engine(World world, Change change, Options options)
     : world_(world),
       change_(std::move(change)),
@@ -92,6 +99,10 @@ Status Engine::remove_unbegun() {
 }
 
 Result<Ending> Engine::copy(const std::optional<Checkpoint>& from) {
+    return with_wrong_server_told(begin_copy(from));
+}
+
+Result<Ending> Engine::begin_copy(const std::optional<Checkpoint>& from) {
     world_.listener.phase("preflight");
     RETURN_IF_ERROR(begin());
     if (!from) {

@@ -37,6 +37,8 @@ struct Ending {
 
     static Ending stopped(const StopRequest& stop);
 };
+// The same, but that another server at the address is no trouble that passes.
+Result<Ending> with_wrong_server_told(Result<Ending> ended);
 
 // One migration of one table, from nothing to the swap. Each call takes the database lock, looks at
 // what is there and can be called again after a crash at any point. Errors are trouble that goes
@@ -84,6 +86,8 @@ class Engine {
   private:
     friend class Phase;
 
+    Result<Ending> begin_copy(const std::optional<Checkpoint>& from);
+    Result<Ending> begin_swap(const Checkpoint& from);
     Status begin();
     Result<Ending> start_anew();
     Result<std::optional<Ending>> go_on(const Checkpoint& from);

@@ -122,10 +122,8 @@ Result<std::optional<Ending>> Phase::run_crew(Throttle& throttle, Copier& copier
 }
 
 Result<std::optional<Ending>> Phase::ending_of(Error error) {
-    if (error.code == Errc::kConflict && error.native == 0) {
-        const bool differs = stage_ == Stage::kVerify;
-        return std::optional(Ending{Ending::Kind::kBlocked, differs ? "differs" : "wrong_server",
-                                    std::move(error.message)});
+    if (error.code == Errc::kConflict && error.native == 0 && stage_ == Stage::kVerify) {
+        return std::optional(Ending{Ending::Kind::kBlocked, "differs", std::move(error.message)});
     }
     if (is_data_error(error) || (error.code == Errc::kInvalidArgument && !is_transient(error))) {
         return std::optional(Ending{Ending::Kind::kBlocked,

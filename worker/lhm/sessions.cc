@@ -40,7 +40,8 @@ Status Sessions::check(Connection& connection) {
         return Error{Errc::kConflict,
                      fmt::format("reconnected to the wrong server: the migration was begun on {}, "
                                  "this is {}; nothing was done there",
-                                 expected->id, now.id)};
+                                 expected->id, now.id),
+                     kWrongServer};
     }
     if (!is_same_run(now, *expected)) {
         ASSIGN_OR_RETURN(const bool durable, is_durable(connection));

@@ -16,6 +16,10 @@ namespace shift::lhm {
 
 // Sessions of the engine on one and the same server. A proxy or a DNS name may lead a reconnect to
 // another one, whose tables are not those that the triggers keep in step. Thread-safe.
+// Error::native of what Sessions::open() says when another server answers: no try helps before a
+// person has looked.
+inline constexpr int kWrongServer = -1;
+
 // What a run ends with when Sessions::may_have_lost_commits().
 Error lost_commits_error();
 

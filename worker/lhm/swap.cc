@@ -43,6 +43,10 @@ void Engine::adopt(const Checkpoint& from) {
 }
 
 Result<Ending> Engine::swap(const Checkpoint& from) {
+    return with_wrong_server_told(begin_swap(from));
+}
+
+Result<Ending> Engine::begin_swap(const Checkpoint& from) {
     world_.listener.phase("preflight");
     RETURN_IF_ERROR(begin());
     adopt(from);
