@@ -129,7 +129,7 @@ TEST(CancelMeetsSwap, AfterTheSwapHasHappenedTheSwapWins) {
 TEST(CancelMeetsSwap, AtTheSameMomentOneOfThemWinsAlone) {
     int cancelled = 0;
     int completed = 0;
-    const auto runs = static_cast<std::uint64_t>(sized(4, 40));
+    const auto runs = static_cast<std::uint64_t>(sized(3, 40));
     for (std::uint64_t run = 0; run < runs; ++run) {
         const std::uint64_t seed = base_seed() + run;
         SCOPED_TRACE("SHIFT_SEED=" + std::to_string(seed));

@@ -295,6 +295,7 @@ TEST(Doctor, LooksAtEverythingTheDaemonNeeds) {
     EXPECT_THAT(finding(report, "durability"), HasSubstr("warn: "));
     EXPECT_THAT(finding(report, "rights-direct"), HasSubstr("direct: all on `app`.*"));
     EXPECT_THAT(finding(report, "rights-copy"), HasSubstr("all on `app`.*"));
+    EXPECT_THAT(finding(report, "rights-lhm"), HasSubstr("ok: lhm: all on `app`.*"));
     EXPECT_THAT(finding(report, "trash"), HasSubstr("old tables go to pending_drops"));
     EXPECT_THAT(finding(report, "clock"), Not(HasSubstr("warn")));
     EXPECT_THAT(finding(report, "locks"), HasSubstr("INSTALL SONAME 'metadata_lock_info'"));
@@ -310,6 +311,9 @@ TEST(Doctor, LooksAtEverythingTheDaemonNeeds) {
                 AllOf(HasSubstr("fail: "),
                       HasSubstr("GRANT UPDATE, DELETE, CREATE, ALTER, DROP, TRIGGER ON `app`.* TO "
                                 "'shift'@'127.0.0.1'")));
+    EXPECT_THAT(finding(report, "rights-lhm"),
+                AllOf(HasSubstr("warn: "), HasSubstr("TRIGGER, LOCK TABLES ON `app`.*"),
+                      HasSubstr("before a migration chooses this engine")));
     EXPECT_THAT(finding(report, "binlog"), HasSubstr("log_bin_trust_function_creators=1"));
     EXPECT_THAT(finding(report, "process"), HasSubstr("warn: "));
     EXPECT_THAT(finding(report, "trash"), HasSubstr("CREATE DATABASE `pending_drops`"));

@@ -170,7 +170,7 @@ void KeyWriter::run(MariadbServer& server, std::uint64_t seed) {
                 return;
             }
         }
-        std::this_thread::sleep_for(std::chrono::microseconds(random() % 6000));
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 10'000));
     }
 }
 
