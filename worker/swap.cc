@@ -179,6 +179,21 @@ Result<std::optional<Verdict>> swap_tables(Context& context, const std::string& 
 
 Status discard_old(Context& context, const std::string& old) {
     const Job& job = context.job;
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    ASSIGN_OR_RETURN(const auto triggers, triggers_of(*look, context.db(), old));
+    if (!triggers.empty()) {
+        // Somebody's, made between the last look and the RENAME; ours are gone by now.
+        std::string names;
+        for (const Trigger& trigger : triggers) {
+            names += (names.empty() ? "" : ", ") + trigger.name;
+        }
+        context.reporter.remark(
+            fmt::format("the old table stays as {}.{}: it took along what was made on {} in the "
+                        "moment of the swap: trigger {}. Make it again on {}, then drop the table",
+                        context.db(), old, context.table, names, context.table),
+            LogLevel::kError);
+        return Ok{};
+    }
     if (job.enable_trash && !uses_other_trash_database(job)) {
         context.reporter.remark(fmt::format("the old table stays as {}.{}", context.db(), old));
         return Ok{};
@@ -186,7 +201,6 @@ Status discard_old(Context& context, const std::string& old) {
     const std::string from = qualified_name(context.db(), old);
     std::string sql = "DROP TABLE " + from;
     if (job.enable_trash) {
-        ASSIGN_OR_RETURN(Connection * look, context.database.look());
         ASSIGN_OR_RETURN(const bool exists, database_exists(*look, job.pending_drops_db));
         if (!exists) {
             context.reporter.remark(

@@ -125,6 +125,29 @@ TEST(CancelMeetsSwap, AfterTheSwapHasHappenedTheSwapWins) {
     w.expect_completed();
 }
 
+// Made between the last look and the RENAME, it goes along with the old table: which is kept then.
+TEST(TriggerMeetsSwap, OneThatWentWithTheOldTableIsKeptAndNamed) {
+    WaitingSwap w;
+    w.s.supervisor().kill9();
+    w.crash.arm({"sql-done/RENAME TABLE 1"});
+    w.let_go();
+    w.s.await("swapped and dead", [&] { return w.crash.left() == 0; });
+    std::string old;
+    for (const std::string& name : w.s.db().tables("app")) {
+        old = name.ends_with("_t") && name != "t" ? name : old;
+    }
+    ASSERT_NE(old, "");
+    w.s.db().execute("CREATE TRIGGER app.theirs BEFORE INSERT ON app." + quote_name(old) +
+                     " FOR EACH ROW SET @seen = 1");
+    w.s.supervisor().start();
+    w.s.await_status(w.id, 8);
+    w.settle();
+    EXPECT_THAT(w.s.db().triggers("app"), ElementsAre("theirs"));
+    EXPECT_THAT(w.s.db().tables("app"), Contains(old));
+    EXPECT_THAT(slurp(w.s.supervisor().files_dir(w.id) + "/ptosc-output.log"),
+                HasSubstr("in the moment of the swap: trigger theirs. Make it again on t"));
+}
+
 // Whoever is first: the reader's end, the cancel, and in every second run the worker's death.
 TEST(CancelMeetsSwap, AtTheSameMomentOneOfThemWinsAlone) {
     int cancelled = 0;
