@@ -119,6 +119,11 @@ TEST_F(LhmIndexes, AreBuiltByTheNextRunWhenOneIsKilledOrStopped) {
         EXPECT_EQ(index("lhmn_orders", "by_x"), "");
     }
     EXPECT_TRUE(lhm_.run({"status", "app.orders"}).says("indexes"));
+    ASSERT_TRUE(poll_until([&] {  // the dead run's statement waits for its lock a little longer
+        return db_.integer(
+                   "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE "
+                   "'ALTER TABLE%lhmn_orders%'") == 0;
+    }));
     holder.execute("COMMIT");
     // One that somebody (a server thread of a dead run) made meanwhile is no trouble.
     db_.execute("ALTER TABLE lhmn_orders ADD KEY by_amount (amount, word)");

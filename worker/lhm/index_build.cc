@@ -68,6 +68,9 @@ Result<std::optional<Ending>> IndexBuild::run() {
             left.resize(1);
         }
         wait_for_old_transactions();
+        if (workshop_.stop.reason()) {
+            continue;
+        }
         crash_point("lhm-index");
         const Time begun = std::chrono::steady_clock::now();
         waited_ = std::chrono::milliseconds(0);
