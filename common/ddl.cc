@@ -1723,6 +1723,21 @@ std::string quote_identifier(std::string_view name) {
     return quoted;
 }
 
+std::string read_quoted_identifier(std::string_view text, std::size_t& at) {
+    std::string name;
+    for (++at; at < text.size(); ++at) {
+        if (text[at] == '`') {
+            if (at + 1 >= text.size() || text[at + 1] != '`') {
+                ++at;
+                break;
+            }
+            ++at;
+        }
+        name.push_back(text[at]);
+    }
+    return name;
+}
+
 std::string qualified_name(std::string_view database, std::string_view name) {
     return quote_identifier(database) + "." + quote_identifier(name);
 }

@@ -44,6 +44,9 @@ struct TableName {
 
 // Backticks around `name`, backticks inside it doubled.
 std::string quote_identifier(std::string_view name);
+// The other way: the name in the backticks that begin at `at`, which is moved behind them. A name
+// without its end goes to the end of the text. REQUIRES: text[at] == '`'.
+std::string read_quoted_identifier(std::string_view text, std::size_t& at);
 // `database`.`name`, both quoted.
 std::string qualified_name(std::string_view database, std::string_view name);
 

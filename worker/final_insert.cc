@@ -4,6 +4,7 @@
 
 #include <cctype>
 
+#include "common/ddl.h"
 #include "common/test_points.h"
 #include "common/text.h"
 #include "worker/mysql/errors.h"
@@ -33,20 +34,10 @@ bool take_word(std::string_view text, std::size_t& at, std::string_view word) {
 
 std::string take_name(std::string_view text, std::size_t& at) {
     skip_space(text, at);
-    std::string name;
     if (at < text.size() && text[at] == '`') {
-        for (++at; at < text.size(); ++at) {
-            if (text[at] == '`') {
-                if (at + 1 >= text.size() || text[at + 1] != '`') {
-                    ++at;
-                    break;
-                }
-                ++at;
-            }
-            name.push_back(text[at]);
-        }
-        return name;
+        return read_quoted_identifier(text, at);
     }
+    std::string name;
     while (at < text.size()) {
         const auto c = static_cast<unsigned char>(text[at]);
         if (std::isalnum(c) == 0 && c != '_' && c != '$' && c < 0x80) {

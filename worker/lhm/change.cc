@@ -26,16 +26,7 @@ IndexPart parse_part(const std::string& text) {
     IndexPart part;
     std::size_t end = 0;
     if (!all.empty() && all[0] == '`') {
-        for (end = 1; end < all.size(); ++end) {
-            if (all[end] == '`') {
-                if (end + 1 >= all.size() || all[end + 1] != '`') {
-                    break;
-                }
-                ++end;
-            }
-            part.name += all[end];
-        }
-        end = std::min(end + 1, all.size());
+        part.name = read_quoted_identifier(all, end);
     } else {
         end = std::min(all.find_first_of("( \t"), all.size());
         part.name = std::string(all.substr(0, end));
@@ -204,20 +195,10 @@ Result<std::string> sql_of(const ChangeStep& step, const TableShape& shape,
 
 // A name up to `stop`, or in backticks. Moves `at` behind it.
 std::string read_name(std::string_view text, std::size_t& at, char stop) {
-    std::string name;
     if (at < text.size() && text[at] == '`') {
-        for (++at; at < text.size(); ++at) {
-            if (text[at] == '`') {
-                if (at + 1 >= text.size() || text[at + 1] != '`') {
-                    ++at;
-                    break;
-                }
-                ++at;
-            }
-            name += text[at];
-        }
-        return name;
+        return read_quoted_identifier(text, at);
     }
+    std::string name;
     while (at < text.size() && text[at] != stop) {
         name += text[at++];
     }

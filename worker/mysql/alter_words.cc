@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 
+#include "common/ddl.h"
 #include "common/text.h"
 
 namespace shift {
@@ -105,14 +106,6 @@ bool is_name(const std::vector<Token>& tokens, std::size_t at) {
            (tokens[at].kind == Token::Kind::kWord || tokens[at].kind == Token::Kind::kName);
 }
 
-std::string in_backticks(const std::string& name) {
-    std::string text = "`";
-    for (const char c : name) {
-        text.append(c == '`' ? 2 : 1, c);
-    }
-    return text + "`";
-}
-
 // "(a, b(10) DESC)" from `at`; empty when it is anything else. Prefixes become LEFT(a, 10).
 std::vector<std::string> read_key_columns(const std::vector<Token>& tokens, std::size_t at) {
     std::vector<std::string> columns;
@@ -123,7 +116,7 @@ std::vector<std::string> read_key_columns(const std::vector<Token>& tokens, std:
         if (!is_name(tokens, at)) {
             return {};
         }
-        std::string column = in_backticks(tokens[at++].raw);
+        std::string column = quote_identifier(tokens[at++].raw);
         if (is_mark(tokens, at, '(') && at + 2 < tokens.size() && is_mark(tokens, at + 2, ')')) {
             column = "LEFT(" + column + ", " + tokens[at + 1].raw + ")";
             at += 3;

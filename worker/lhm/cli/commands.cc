@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/ddl.h"
 #include "common/exit_code.h"
 #include "common/text.h"
 #include "worker/lhm/cleanup.h"
@@ -84,11 +85,7 @@ std::string Session::command(const std::string& verb) const {
     };
     const auto name = [](const std::string& text) {
         const bool plain = text.find_first_of(".`") == std::string::npos;
-        std::string quoted = "`";
-        for (const char c : text) {
-            quoted.append(c == '`' ? 2 : 1, c);
-        }
-        return plain ? text : quoted + "`";
+        return plain ? text : quote_identifier(text);
     };
     const QualifiedTable& table = arguments_.table;
     std::string text = fmt::format("{} {} {}", word(program_), verb,
