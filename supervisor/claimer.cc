@@ -191,8 +191,11 @@ SlotView Claimer::slots(const Entry& entry) const {
         }
         const bool runs = other->attempt.has_value();
         if (is_copy(record.seen, *record.step)) {
-            // A claimed copy counts from its claim on, unless it is queued for want of a slot.
-            const bool counts = runs || record.state != ClaimState::kWaiting;
+            // A claimed copy counts from its claim on, unless it is queued for want of a slot, or by
+            // what we last read is not ours: two hosts that watched each other's queued copies
+            // would else hold each other's slots for ever.
+            const bool counts =
+                runs || (record.state != ClaimState::kWaiting && !other->is_seen_not_ours());
             const bool same_host = record.seen.host == entry.record.seen.host &&
                                    record.seen.port == entry.record.seen.port;
             view.copies += counts ? 1 : 0;
@@ -463,7 +466,7 @@ void Claimer::advance(Entry& entry) {
         case ClaimState::kUncertain:
             entry.unstage_unknown = true;
             // Asking and reading take turns, so that neither of them alone must get through.
-            if (entry.untouched_since != SteadyTime{} || entry.claim_tries % 2 == 1) {
+            if (entry.is_seen_not_ours() || entry.claim_tries % 2 == 1) {
                 resolve(entry);
             } else {
                 send_unstage(entry);

@@ -89,6 +89,10 @@ struct Entry {
     bool changed = false;  // record to be written
     bool attempt_changed = false;
 
+    // Claimed with an answer that was lost, and not ours by what was last read.
+    bool is_seen_not_ours() const {
+        return record.state == ClaimState::kUncertain && untouched_since != SteadyTime{};
+    }
     // The table is changed: no newer claim makes that untrue, and `complete` is all there is to
     // tell.
     bool completes_anyway() const {

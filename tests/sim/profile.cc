@@ -49,7 +49,7 @@ Profile Profile::draw(Random& random) {
     p.takeover = rate(random, 0.5, 50, 500);
     p.rails = random.chance(0.35);
     if (random.chance(0.1)) {  // a network in which hardly anything is certain
-        p.lost_after = rate(random, 1, 150, 400);
+        p.lost_after = rate(random, 1, 150, 950);
         p.delay_max = random.millis(1'000, 6'000);
         p.people = random.millis(1'000, 5'000);
     }

@@ -115,6 +115,30 @@ TEST_F(World, AnotherRunnersPinIsLeftAlone) {
     EXPECT_NE(workers.of(2), nullptr);
 }
 
+// Two hosts whose claims crossed watch what the other one has queued: were that to take our slots,
+// each would wait for the other for ever.
+TEST_F(World, ACopyThatIsWatchedOnAnotherHostTakesNoSlot) {
+    config.max_running_per_host = 1;
+    restart();
+    api.add(1, 3);
+    api.fault = [&](const ApiRequest& request) {
+        if (request.path != "migrations/unstage") {
+            return Fault::kNone;
+        }
+        api.at(1)["staged"] = false;
+        api.at(1)["run_host"] = "them";
+        return Fault::kLoseAnswer;
+    };
+    run(10);
+    ASSERT_EQ(status_of(1)["state"], "uncertain");
+    ASSERT_EQ(workers.of(1), nullptr);
+    api.fault = [](const ApiRequest&) { return Fault::kNone; };
+    api.add(2, 3);
+    run(30);
+    EXPECT_NE(workers.of(2), nullptr);
+    EXPECT_EQ(status_of(1)["state"], "uncertain") << "and is still looked after";
+}
+
 TEST_F(World, AnItemThatCannotBeReadDoesNotBlockItsNeighbour) {
     api.add(1, 0)["host"] = Json::array();
     api.add(2, 0);
