@@ -1,8 +1,6 @@
 #include "tests/integration/support/child_process.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
@@ -16,6 +14,7 @@
 #include <utility>
 
 #include "common/unique_fd.h"
+#include "tests/integration/support/sockets.h"
 #include "tests/integration/support/temp_dir.h"
 
 extern char** environ;
@@ -212,15 +211,11 @@ std::vector<pid_t> processes_mentioning(const std::string& text) {
 
 int free_port() {
     const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    const sockaddr_in address = loopback(0);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         throw std::runtime_error("no free port");
     }
-    return ntohs(address.sin_port);
+    return port_of(fd.get());
 }
 
 }  // namespace shift::testing

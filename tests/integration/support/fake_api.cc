@@ -1,8 +1,6 @@
 #include "tests/integration/support/fake_api.h"
 
-#include <arpa/inet.h>
 #include <httplib.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,6 +13,7 @@
 #include <utility>
 
 #include "common/text.h"
+#include "tests/integration/support/sockets.h"
 
 namespace shift::testing {
 
@@ -32,30 +31,11 @@ UniqueFd bound_socket(int port) {
     const int on = 1;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    const sockaddr_in address = loopback(port);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         throw std::runtime_error(std::string("bind: ") + std::strerror(errno));
     }
     return fd;
-}
-
-bool send_all(int fd, const char* data, std::size_t size) {
-    while (size > 0) {
-        const ssize_t sent = ::send(fd, data, size, MSG_NOSIGNAL);
-        if (sent <= 0) {
-            return false;
-        }
-        data += sent;
-        size -= static_cast<std::size_t>(sent);
-    }
-    return true;
-}
-
-bool send_all(int fd, const std::string& text) {
-    return send_all(fd, text.data(), text.size());
 }
 
 // Reads from a connection; what is left over after one request begins the next.
@@ -183,10 +163,7 @@ ApiCall describe(const HttpRequest& request) {
 
 FakeApi::FakeApi() {
     placeholder_ = bound_socket(0);
-    sockaddr_in address{};
-    socklen_t size = sizeof address;
-    ::getsockname(placeholder_.get(), reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
+    port_ = port_of(placeholder_.get());
     listen();
 }
 
@@ -361,13 +338,13 @@ std::string head_of(const HttpReply& reply) {
 
 bool FakeApi::send_reply(int fd, const HttpReply& reply, std::size_t cut_at) {
     const std::size_t size = std::min(cut_at, reply.body.size());
-    return send_all(fd, head_of(reply)) && send_all(fd, reply.body.data(), size);
+    return send_all(fd, head_of(reply)) && send_all(fd, std::string_view(reply.body).substr(0, size));
 }
 
 bool FakeApi::drip_reply(int fd, const HttpReply& reply, std::chrono::milliseconds delay) {
     const std::string text = head_of(reply) + reply.body;
     return std::all_of(text.begin(), text.end(),
-                       [&](const char& byte) { return hang(fd, delay) && send_all(fd, &byte, 1); });
+                       [&](const char& byte) { return hang(fd, delay) && send_all(fd, {&byte, 1}); });
 }
 
 bool FakeApi::answer(int fd, const HttpRequest& request) {

@@ -1,7 +1,5 @@
 #include "tests/integration/support/fault_proxy.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -9,42 +7,18 @@
 
 #include <stdexcept>
 
+#include "tests/integration/support/sockets.h"
+
 namespace shift::testing {
-
-namespace {
-
-sockaddr_in loopback(int port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    return address;
-}
-
-bool send_all(int fd, const char* bytes, std::size_t length) {
-    while (length > 0) {
-        const ssize_t sent = ::send(fd, bytes, length, MSG_NOSIGNAL);
-        if (sent <= 0) {
-            return false;
-        }
-        bytes += sent;
-        length -= static_cast<std::size_t>(sent);
-    }
-    return true;
-}
-
-}  // namespace
 
 FaultProxy::FaultProxy(int target_port) : target_(target_port) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address = loopback(0);
-    socklen_t length = sizeof address;
-    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-        ::listen(listener_, 64) != 0 ||
-        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    const sockaddr_in address = loopback(0);
+    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(listener_, 64) != 0) {
         throw std::runtime_error("fault proxy: cannot listen");
     }
-    port_ = ntohs(address.sin_port);
+    port_ = port_of(listener_);
     accepter_ = std::thread([this] { accept_all(); });
 }
 
@@ -119,7 +93,7 @@ bool FaultProxy::pass(int from, int to, bool from_client) {
         has_cut_ = true;
         return false;
     }
-    if (!send_all(to, buffer, static_cast<std::size_t>(got))) {
+    if (!send_all(to, {buffer, static_cast<std::size_t>(got)})) {
         return false;
     }
     if (cuts) {

@@ -1,13 +1,13 @@
 #include "tests/integration/support/tcp_proxy.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <stdexcept>
+
+#include "tests/integration/support/sockets.h"
 
 namespace shift::testing {
 namespace {
@@ -16,14 +16,6 @@ constexpr int kPollMs = 20;
 // A statement may come in two pieces: so much of the end of one is looked at with the next.
 constexpr std::size_t kRecentBytes = 256;
 
-sockaddr_in loopback(int port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    return address;
-}
-
 // Closed with a reset instead of an orderly end.
 void reset(UniqueFd& fd) {
     const linger now{1, 0};
@@ -31,29 +23,16 @@ void reset(UniqueFd& fd) {
     fd.reset();
 }
 
-bool send_all(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-        if (sent <= 0) {
-            return false;
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    return true;
-}
-
 }  // namespace
 
 TcpProxy::TcpProxy(int upstream_port)
     : upstream_port_(upstream_port), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address = loopback(0);
-    socklen_t length = sizeof address;
-    if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-        ::listen(listener_.get(), 64) != 0 ||
-        ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    const sockaddr_in address = loopback(0);
+    if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(listener_.get(), 64) != 0) {
         throw std::runtime_error("tcp proxy: no port");
     }
-    port_ = ntohs(address.sin_port);
+    port_ = port_of(listener_.get());
     accepter_ = std::thread([this] { accept_loop(); });
 }
 
