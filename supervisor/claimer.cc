@@ -191,8 +191,8 @@ SlotView Claimer::slots(const Entry& entry) const {
         }
         const bool runs = other->attempt.has_value();
         if (is_copy(record.seen, *record.step)) {
-            // A claimed copy counts from its claim on, unless it is queued for want of a slot, or by
-            // what we last read is not ours: two hosts that watched each other's queued copies
+            // A claimed copy counts from its claim on, unless it is queued for want of a slot, or
+            // by what we last read is not ours: two hosts that watched each other's queued copies
             // would else hold each other's slots for ever.
             const bool counts =
                 runs || (record.state != ClaimState::kWaiting && !other->is_seen_not_ours());

@@ -337,14 +337,15 @@ std::string head_of(const HttpReply& reply) {
 }  // namespace
 
 bool FakeApi::send_reply(int fd, const HttpReply& reply, std::size_t cut_at) {
-    const std::size_t size = std::min(cut_at, reply.body.size());
-    return send_all(fd, head_of(reply)) && send_all(fd, std::string_view(reply.body).substr(0, size));
+    const std::string_view body = std::string_view(reply.body).substr(0, cut_at);
+    return send_all(fd, head_of(reply)) && send_all(fd, body);
 }
 
 bool FakeApi::drip_reply(int fd, const HttpReply& reply, std::chrono::milliseconds delay) {
     const std::string text = head_of(reply) + reply.body;
-    return std::all_of(text.begin(), text.end(),
-                       [&](const char& byte) { return hang(fd, delay) && send_all(fd, {&byte, 1}); });
+    return std::all_of(text.begin(), text.end(), [&](const char& byte) {
+        return hang(fd, delay) && send_all(fd, {&byte, 1});
+    });
 }
 
 bool FakeApi::answer(int fd, const HttpRequest& request) {
