@@ -89,7 +89,7 @@ class Report {
     ExitCode code_ = kExitOk;
 };
 
-void check_engine(Report& report, const std::string& worker, const Config& config) {
+void check_pt_osc(Report& report, const std::string& worker, const Config& config) {
     // With the built-in engine pt-osc is for migrations that ask for it.
     const bool is_lhm = config.engine == "lhm";
     const char* const missing = is_lhm ? "warn" : "fail";
@@ -318,7 +318,7 @@ int run_doctor(const Session& session, const DoctorOptions& options) {
          worker.ok() ? "" : "set worker_path, or install the package again"},
         kExitConfig);
     if (worker.ok()) {
-        check_engine(report, *worker, *config);
+        check_pt_osc(report, *worker, *config);
     }
     check_disk(report, "state_dir", config->state_dir);
     check_disk(report, "log_dir", config->log_dir);

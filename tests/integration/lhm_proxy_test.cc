@@ -66,6 +66,21 @@ TEST_F(LhmProxy, AnOutageIsWaitedForAndToldOnce) {
     EXPECT_EQ(db_.scalar("SELECT username FROM users WHERE id = 500"), "during the outage");
 }
 
+TEST_F(LhmProxy, ALookThatLosesItsSessionIsMadeAgain) {
+    for (const bool forwards : {false, true}) {
+        make_users(500);
+        lhm_.start(slow());
+        await_copying("users");
+        proxy_.cut_at("INNODB_SYS_TABLES", forwards);
+        const auto answer = lhm_.finish();
+        EXPECT_EQ(answer.code, 0) << answer.text;
+        EXPECT_TRUE(proxy_.has_cut());
+        EXPECT_TRUE(answer.says("going on with the ")) << answer.text;
+        EXPECT_EQ(count("users"), 500);
+        db_.execute("DROP TABLE users, " + quote_name(archive_of(db_, "app")));
+    }
+}
+
 // PX-04
 TEST_F(LhmProxy, AnOutageThatLastsEndsInAResumableError) {
     make_users(500);

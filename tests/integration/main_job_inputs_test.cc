@@ -682,6 +682,19 @@ INSTANTIATE_TEST_SUITE_P(Inputs, ConfigPath,
                          ::testing::Values("missing", "relative", "folder", "pipe", "second"),
                          [](const auto& one) { return std::string(one.param); });
 
+TEST(ConfigPathOdd, IsRefusedAtPrepareInTheToolsOwnWords) {
+    Scenario s;
+    Writers::make_table(s.db(), "app", "t", 60);
+    const std::string path = s.dir() / "options.conf";
+    spit(path, "max-lag=1\nno-such-option=3\n");
+    const MigrationId id = s.submit(
+        {.ddl = "ALTER TABLE t ADD COLUMN extra INT", .custom_options = {{"config_path", path}}});
+    s.await_status(id, 10);
+    EXPECT_THAT(s.text(id, "error_message"),
+                AllOf(HasSubstr(path), HasSubstr("Unknown option: no-such-option")));
+    EXPECT_EQ(s.leftovers("app", {"t"}), "");
+}
+
 TEST(ConfigPathGone, AtTheRunIsAnErrorThatResumesOnceItIsThere) {
     Scenario s;
     Writers::make_table(s.db(), "app", "t", 60);

@@ -126,6 +126,41 @@ TEST(Drain, KeepHoldsTheCopyHere) {
     expect_went_on(s, id, shadow);
 }
 
+// Also a tool that cannot go on is stopped, offered and brought to a right end.
+class DrainOfOtherTools : public ::testing::TestWithParam<OscFlavour> {};
+
+TEST_P(DrainOfOtherTools, OffersTheCopyWhichEndsRight) {
+    ScenarioOptions options = copies();
+    options.flavour = GetParam();
+    Scenario s(options);
+    CopyGate gate(s);
+    const MigrationId id = begin_copies(s, 1)[0];
+    const ToolResult drained = ctl(s, {"drain", "--wait"});
+    EXPECT_EQ(drained.status.code, 0) << drained.out << drained.err;
+    EXPECT_THAT(s.supervisor().workers(), IsEmpty());
+    const Json columns = s.columns(id);
+    EXPECT_EQ(columns["status"], 3) << to_line(columns);
+    EXPECT_EQ(columns["staged"], true) << to_line(columns);
+    EXPECT_TRUE(columns["run_host"].is_null()) << to_line(columns);
+    EXPECT_EQ(s.file(id, 1), slurp(s.supervisor().files_dir(id) + "statefile.txt"));
+
+    gate.open();
+    EXPECT_EQ(ctl(s, {"undrain"}).status.code, 0);
+    s.await_status(id, 4);
+    EXPECT_THAT(log_of(s, id),
+                HasSubstr(options.flavour == OscFlavour::kSquare ? "going on with the copy after"
+                                                                 : "the copy starts over"));
+    s.rename(id);
+    s.await_status(id, 8);
+    EXPECT_EQ(Writers::difference(s.db(), "app", "t0"), "");
+    EXPECT_EQ(s.leftovers("app", {"t0"}), "");
+}
+INSTANTIATE_TEST_SUITE_P(Flavours, DrainOfOtherTools,
+                         ::testing::Values(OscFlavour::kSquare, OscFlavour::kBasic),
+                         [](const auto& one) {
+                             return one.param == OscFlavour::kSquare ? "Square" : "WithoutPlugins";
+                         });
+
 TEST(Drain, TimesOutWith75AndSaysWhatIsOwed) {
     ScenarioOptions options = copies();
     options.settings["report_flush_timeout"] = "0.2";

@@ -14,8 +14,8 @@
 namespace shift {
 namespace {
 
-constexpr std::chrono::seconds kGoneDeadline{30};
-constexpr std::chrono::milliseconds kLookAgain{200};
+constexpr std::chrono::seconds kHoldDeadline{30};
+constexpr std::chrono::milliseconds kHoldPoll{200};
 
 struct Hold {
     std::optional<LockHolder> holder;
@@ -84,9 +84,9 @@ Result<Json> who_holds_table(const Config& config, const TableHoldQuery& query) 
     const bool ours_to_end = hold.has(query.kill);
     if (ours_to_end) {
         (void)session.execute(fmt::format("KILL CONNECTION {}", query.kill)).ok();  // or just gone
-        const auto deadline = std::chrono::steady_clock::now() + kGoneDeadline;
+        const auto deadline = std::chrono::steady_clock::now() + kHoldDeadline;
         while (hold.has(query.kill) && std::chrono::steady_clock::now() < deadline) {
-            std::this_thread::sleep_for(kLookAgain);
+            std::this_thread::sleep_for(kHoldPoll);
             ASSIGN_OR_RETURN(hold, look(session, query));
         }
     }

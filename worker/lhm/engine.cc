@@ -98,8 +98,25 @@ Status Engine::remove_unbegun() {
                                         : Status(Ok{});
 }
 
+// A session that is lost outside of the statements that are tried again (somebody kills it) is
+// answered like a crash: what was saved is gone on with. A server that is gone fails at the lock.
 Result<Ending> Engine::copy(const std::optional<Checkpoint>& from) {
-    return with_wrong_server_told(begin_copy(from));
+    auto ended = begin_copy(from);
+    std::optional<Tries> tries;
+    std::int64_t rows = -1;
+    while (!ended.ok() && is_lost_connection(ended.error()) &&
+           options_.retry.reconnect_max.count() > 0 && checkpoint_.stage != Stage::kCreate) {
+        if (!tries || checkpoint_.rows != rows) {
+            tries.emplace(options_.retry, "copy", world_.stop, world_.listener);
+            rows = checkpoint_.rows;
+        }
+        if (!tries->again(ended.error())) {
+            break;
+        }
+        const Checkpoint saved = checkpoint_;
+        ended = begin_copy(saved);
+    }
+    return with_wrong_server_told(std::move(ended));
 }
 
 Result<Ending> Engine::begin_copy(const std::optional<Checkpoint>& from) {

@@ -48,13 +48,28 @@ void append_common(std::vector<std::string>& argv, const OscPlan& plan) {
     }
 }
 
-std::string set_vars(const OscPlan& plan) {
-    // 1 s: a CREATE TRIGGER that waits longer queues every statement of the application behind it.
-    std::string vars = "wait_timeout=600,lock_wait_timeout=1";
-    if (plan.needs_traditional_explain) {
-        vars += std::string(",") + kTraditionalExplain;
+// --config must be the first word; an empty file also discards the distribution's own.
+std::string config_of(const OscPlan& plan) {
+    return plan.options.config_path.empty() ? "/dev/null" : plan.options.config_path;
+}
+
+// The command line's set-vars replaces that of an operator's file.
+void append_set_vars(std::vector<std::string>& argv, const OscPlan& plan) {
+    std::string vars;
+    if (plan.options.config_path.empty()) {
+        // 1 s: a CREATE TRIGGER that waits longer queues every statement of the application behind
+        // it.
+        vars = "wait_timeout=600,lock_wait_timeout=1";
+    } else if (!plan.needs_traditional_explain ||
+               plan.config_set_vars.find(kExplainFormat) != std::string::npos) {
+        return;
+    } else {
+        vars = plan.config_set_vars;
     }
-    return vars;
+    if (plan.needs_traditional_explain) {
+        vars += (vars.empty() ? "" : ",") + std::string(kTraditionalExplain);
+    }
+    argv.insert(argv.end(), {"--set-vars", vars});
 }
 
 }  // namespace
@@ -87,18 +102,16 @@ std::string osc_dsn(const OscPlan& plan) {
 }
 
 std::vector<std::string> osc_dry_run_argv(const OscPlan& plan) {
-    // --config must be the first word; an empty file also discards the distribution's own.
-    std::vector<std::string> argv = {plan.tool.path, "--config", "/dev/null", "--dry-run"};
+    // With the operator's file, so that the tool's own word on it comes before the run.
+    std::vector<std::string> argv = {plan.tool.path, "--config", config_of(plan), "--dry-run"};
     append_common(argv, plan);
-    argv.insert(argv.end(), {"--set-vars", set_vars(plan), osc_dsn(plan)});
+    append_set_vars(argv, plan);
+    argv.push_back(osc_dsn(plan));
     return argv;
 }
 
 std::vector<std::string> osc_copy_argv(const OscPlan& plan) {
-    const bool has_config = !plan.options.config_path.empty();
-    std::vector<std::string> argv = {plan.tool.path, "--config",
-                                     has_config ? plan.options.config_path : "/dev/null",
-                                     "--execute"};
+    std::vector<std::string> argv = {plan.tool.path, "--config", config_of(plan), "--execute"};
     append_common(argv, plan);
     argv.insert(argv.end(), {"--no-swap-tables", "--no-drop-new-table", "--no-drop-triggers",
                              "--progress", "time,5", "--pid", plan.pid_file});
@@ -113,20 +126,14 @@ std::vector<std::string> osc_copy_argv(const OscPlan& plan) {
             argv.insert(argv.end(), {"--load-state", plan.square_load_file});
         }
     }
-    if (has_config && plan.needs_traditional_explain &&
-        plan.config_set_vars.find(kExplainFormat) == std::string::npos) {
-        // The command line's set-vars replaces the file's.
-        const std::string theirs = plan.config_set_vars.empty() ? "" : plan.config_set_vars + ",";
-        argv.insert(argv.end(), {"--set-vars", theirs + kTraditionalExplain});
-    }
-    if (!has_config) {
+    append_set_vars(argv, plan);
+    if (plan.options.config_path.empty()) {
         // What a config file of the operator replaces, as in the original.
-        argv.insert(
-            argv.end(),
-            {"--max-load", "Threads_running=125", "--critical-load",
-             fmt::format("Threads_running={}", plan.options.max_threads_running), "--tries",
-             "create_triggers:200:1,copy_rows:10000:1", "--max-lag",
-             fmt::format("{}", plan.options.max_replication_lag), "--set-vars", set_vars(plan)});
+        argv.insert(argv.end(),
+                    {"--max-load", "Threads_running=125", "--critical-load",
+                     fmt::format("Threads_running={}", plan.options.max_threads_running), "--tries",
+                     "create_triggers:200:1,copy_rows:10000:1", "--max-lag",
+                     fmt::format("{}", plan.options.max_replication_lag)});
     }
     argv.push_back(osc_dsn(plan));
     return argv;

@@ -19,7 +19,7 @@
 namespace shift {
 namespace {
 
-constexpr std::chrono::milliseconds kPoll{100};
+constexpr std::chrono::milliseconds kToolPoll{100};
 constexpr std::chrono::seconds kStopGrace{10};
 constexpr std::chrono::seconds kShutdownGrace{5};  // the whole worker has 10 s then
 constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -109,7 +109,7 @@ Result<OscRun> run_osc(Context& context, const OscPlan& plan, std::vector<std::s
             const bool is_shutdown = context.stop.reason() == StopReason::kShutdown;
             ladder.climb(*process, now, is_shutdown ? kShutdownGrace : kStopGrace);
         }
-        std::this_thread::sleep_for(kPoll);
+        std::this_thread::sleep_for(kToolPoll);
     }
 }
 

@@ -39,7 +39,10 @@ Result<Verdict> judge_dry_run_verdict(Context& context, const OscPlan& plan, con
                      fmt::format("the dry run did not end in {} s", kDryRunDeadline.count()));
     }
     const OscJudgement judgement = judge_dry_run(run.exit, run.summary);
-    const std::string message = "pt-online-schema-change dry run failed: " + judgement.reason;
+    const std::string& file = plan.options.config_path;
+    const std::string message = "pt-online-schema-change dry run failed" +
+                                (file.empty() ? "" : " (with your config_path " + file + ")") +
+                                ": " + judgement.reason;
     switch (judgement.verdict) {
         case OscVerdict::kSuccess:
             return prepared();

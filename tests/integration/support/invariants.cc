@@ -127,10 +127,16 @@ void Invariants::look_for_two(const std::vector<Acting>& all) {
         for (std::size_t j = i + 1; j < all.size(); ++j) {
             const Acting& one = all[i];
             const Acting& other = all[j];
-            const bool share_a_table = !one.table.empty() && one.table == other.table;
-            // A worker's child looks like a second worker until its exec.
-            if (share_a_table && parent_of(one.pid) != other.pid &&
-                parent_of(other.pid) != one.pid && !may_be(one, other)) {
+            if (one.table.empty() || one.table != other.table) {
+                continue;
+            }
+            // A worker's child looks like a second worker until its exec. Of a parent that has died
+            // meanwhile it cannot be told any more; but then there are not two.
+            const bool are_related =
+                parent_of(one.pid) == other.pid || parent_of(other.pid) == one.pid;
+            const bool are_both_there =
+                command_line(one.pid) == one.command && command_line(other.pid) == other.command;
+            if (!are_related && are_both_there && !may_be(one, other)) {
                 add("workers: two at once: " + std::to_string(one.pid) + " " + one.command +
                     " and " + std::to_string(other.pid) + " " + other.command);
             }

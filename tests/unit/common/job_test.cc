@@ -5,7 +5,7 @@
 namespace shift {
 namespace {
 
-Job example() {
+Job example_job() {
     Job job;
     job.migration = 17;
     job.claim = 3;
@@ -39,7 +39,7 @@ Job example() {
 }
 
 TEST(Job, SurvivesItsFile) {
-    const Job job = example();
+    const Job job = example_job();
     const auto again = parse_job(to_line(to_json(job)));
     ASSERT_TRUE(again.ok()) << again.error().message;
     EXPECT_EQ(to_json(*again), to_json(job));
@@ -49,7 +49,7 @@ TEST(Job, SurvivesItsFile) {
 }
 
 TEST(Job, OfANewerProtocolIsRefused) {
-    Json json = to_json(example());
+    Json json = to_json(example_job());
     json["protocol"] = kWorkerProtocol + 1;
     const auto parsed = parse_job(to_line(json));
     ASSERT_FALSE(parsed.ok());
@@ -58,7 +58,7 @@ TEST(Job, OfANewerProtocolIsRefused) {
 
 TEST(Job, WithoutWhatNamesItIsRefused) {
     for (const char* key : {"protocol", "migration", "attempt", "step"}) {
-        Json json = to_json(example());
+        Json json = to_json(example_job());
         json.erase(key);
         EXPECT_FALSE(parse_job(to_line(json)).ok()) << key;
     }
@@ -66,14 +66,14 @@ TEST(Job, WithoutWhatNamesItIsRefused) {
 
 TEST(Job, WithUnknownWordsIsRefused) {
     for (const char* key : {"step", "mode", "action", "runtype"}) {
-        Json json = to_json(example());
+        Json json = to_json(example_job());
         json[key] = "dance";
         EXPECT_FALSE(parse_job(to_line(json)).ok()) << key;
     }
-    Json json = to_json(example());
+    Json json = to_json(example_job());
     json["history"] = 1;
     EXPECT_FALSE(parse_job(to_line(json)).ok());
-    json = to_json(example());
+    json = to_json(example_job());
     json["port"] = 70'000;
     EXPECT_FALSE(parse_job(to_line(json)).ok());
 }

@@ -5,7 +5,7 @@
 namespace shift {
 namespace {
 
-StateFile example() {
+StateFile example_state() {
     StateFile state;
     state.step = "copy";
     state.row = {"144251", "it's \"odd\": #x", "caf\xC3\xA9", "", "~", "null"};
@@ -49,7 +49,7 @@ void expect_same(const StateFile& a, const StateFile& b) {
     EXPECT_EQ(a.verified, b.verified);
 }
 
-StateFile good(const std::string& text) {
+StateFile good_state(const std::string& text) {
     auto state = parse_state_file(text);
     EXPECT_TRUE(state.ok()) << state.error().message;
     return state.ok() ? *state : StateFile{};
@@ -61,33 +61,34 @@ std::string state_file_error(const std::string& text) {
     return state.ok() ? "" : state.error().message;
 }
 
-const std::string kLeast = "step: copy\ndb: d\norig_tbl: t\n";
+const std::string kLeastState = "step: copy\ndb: d\norig_tbl: t\n";
 
 TEST(StateFile, SurvivesItsText) {
-    expect_same(good(format_state_file(example())), example());
+    expect_same(good_state(format_state_file(example_state())), example_state());
 }
 
 TEST(StateFile, WithoutARowSurvivesToo) {
-    StateFile state = example();
+    StateFile state = example_state();
     state.row.clear();
     state.triggers.clear();
     state.mig_tbl = "Weird Name\n\t\x01\x7F\"\\'`%@!&*[]{}|>";
-    expect_same(good(format_state_file(state)), state);
+    expect_same(good_state(format_state_file(state)), state);
 }
 
 TEST(StateFile, KeepsEveryByteOfABoundary) {
-    StateFile state = example();
+    StateFile state = example_state();
     std::string bytes;
     for (int i = 0; i < 256; ++i) {
         bytes += static_cast<char>(i);
     }
     state.row = {bytes, std::string(1, '\0'), "\xFF", "\xC2\x85 \xE2\x80\xA8 \xEF\xBB\xBF",
                  "\xF0\x9F\x98\x80"};
-    expect_same(good(format_state_file(state)), state);
+    expect_same(good_state(format_state_file(state)), state);
 }
 
 TEST(StateFile, HasTheOriginalsKeysFirst) {
-    EXPECT_EQ(format_state_file(example()).rfind("---\nstep: copy\nrow:\n  - \"144251\"\n", 0), 0U);
+    EXPECT_EQ(
+        format_state_file(example_state()).rfind("---\nstep: copy\nrow:\n  - \"144251\"\n", 0), 0U);
 }
 
 // YAML::Syck writes "key: " with a blank before every nested value.
@@ -100,7 +101,7 @@ std::string with_trailing_blanks(std::string text) {
 
 // As the patched pt-osc writes it: sorted keys, the whole option parser with perl tags, `~`.
 TEST(StateFile, OfTheOriginalIsAccepted) {
-    const StateFile state = good(with_trailing_blanks(R"(---
+    const StateFile state = good_state(with_trailing_blanks(R"(---
 db: test
 dsn:
   A: ~
@@ -152,7 +153,7 @@ tbl_progress: 36000
 }
 
 TEST(StateFile, BeforeTheCopyHasNoRow) {
-    EXPECT_TRUE(good(kLeast + "row: ~\ntbl_progress: ~\n").row.empty());
+    EXPECT_TRUE(good_state(kLeastState + "row: ~\ntbl_progress: ~\n").row.empty());
 }
 
 TEST(StateFile, NeedsItsNames) {
@@ -168,7 +169,7 @@ TEST(StateFile, RefusesFieldsOfAWrongShape) {
          {"mig_tbl: [a]\n", "mig_tbl: {a: b}\n", "row: 5\n", "row: {a: b}\n", "row: [[1]]\n",
           "row: [{a: 1}]\n", "tbl_progress: many\n", "claim: 1.5\n", "triggers: x\n",
           "engine: *nowhere\n", "db: twice\n", "row: !!binary x\n", "engine: !!binary '&'\n"}) {
-        EXPECT_FALSE(parse_state_file(kLeast + line).ok()) << line;
+        EXPECT_FALSE(parse_state_file(kLeastState + line).ok()) << line;
     }
 }
 
@@ -182,11 +183,11 @@ TEST(StateFile, RefusesWhatIsNoMapping) {
 
 TEST(StateFile, AliasInAFieldWeUseIsRefused) {
     EXPECT_FALSE(parse_state_file("db: &a d\nstep: copy\norig_tbl: *a\n").ok());
-    EXPECT_FALSE(parse_state_file(kLeast + "x: &a 1\nrow: [*a]\n").ok());
+    EXPECT_FALSE(parse_state_file(kLeastState + "x: &a 1\nrow: [*a]\n").ok());
 }
 
 TEST(StateFile, AliasBombCostsNothing) {
-    std::string bomb = kLeast + "a0: &a0 [x,x,x,x,x,x,x,x,x]\n";
+    std::string bomb = kLeastState + "a0: &a0 [x,x,x,x,x,x,x,x,x]\n";
     for (int i = 1; i < 30; ++i) {
         const std::string before = "*a" + std::to_string(i - 1);
         bomb += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + before;
@@ -195,13 +196,13 @@ TEST(StateFile, AliasBombCostsNothing) {
         }
         bomb += "]\n";
     }
-    EXPECT_EQ(good(bomb).db, "d");
+    EXPECT_EQ(good_state(bomb).db, "d");
 }
 
 TEST(StateFile, HasLimits) {
-    EXPECT_FALSE(parse_state_file(kLeast + "x: " + std::string(4 * 1024 * 1024, 'x')).ok());
-    EXPECT_FALSE(parse_state_file(kLeast + "x: " + std::string(10'000, '[')).ok());
-    std::string deep = kLeast + "x: ";
+    EXPECT_FALSE(parse_state_file(kLeastState + "x: " + std::string(4 * 1024 * 1024, 'x')).ok());
+    EXPECT_FALSE(parse_state_file(kLeastState + "x: " + std::string(10'000, '[')).ok());
+    std::string deep = kLeastState + "x: ";
     for (int i = 0; i < 300; ++i) {
         deep += "[";
     }

@@ -65,6 +65,7 @@ TEST(OscCommand, OperatorsConfigReplacesTheLimits) {
     given.no_check_alter = true;
     const auto argv = osc_copy_argv(given);
     EXPECT_EQ(argv[2], "/etc/pt.conf");
+    EXPECT_EQ(osc_dry_run_argv(given)[2], "/etc/pt.conf") << "the tool reads it before the run too";
     for (const char* word :
          {"--max-load", "--critical-load", "--tries", "--max-lag", "--set-vars"}) {
         EXPECT_FALSE(has(argv, word)) << word;
