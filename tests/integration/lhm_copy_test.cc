@@ -38,19 +38,20 @@ class LhmCopy : public LhmTest {
     void hold() { spit(dir_ / "hold", ""); }
     void let_go() { (void)::unlink((dir_ / "hold").c_str()); }
     // The triggers are made, then a row is locked, then the copy begins.
-    Db start_with_a_locked_row(const std::vector<std::string>& more) {
+    Db start_with_a_locked_row(const std::vector<std::string>& more,
+                               const std::string& table = "users") {
         hold();
         std::vector<std::string> all = {
             "--add-column",        "x int", "--throttle-file", dir_ / "hold",
             "--throttle-interval", "50ms",  "--execute"};
         all.insert(all.end(), more.begin(), more.end());
-        lhm_.start(Lhm::quick("change-table", "app.users", all));
+        lhm_.start(Lhm::quick("change-table", "app." + table, all));
         EXPECT_TRUE(poll_until([&] {
             return lhm_.output().find("hold exists") != std::string::npos;
         })) << lhm_.output();
         Db holder = server_.connect("app");
         holder.execute("BEGIN");
-        holder.execute("SELECT * FROM users WHERE id = 30 FOR UPDATE");
+        holder.execute("SELECT * FROM " + table + " WHERE id = 30 FOR UPDATE");
         let_go();
         return holder;
     }
@@ -104,10 +105,18 @@ TEST_F(LhmCopy, AnyUniqueKeyCanBeWalked) {
     EXPECT_EQ(lhm_.plan("app.k", {"--add-column", "y int", "--key", "nonsense"}).code, 1);
 }
 
+// One of them waits for a locked row, the others copy what lies behind it.
 TEST_F(LhmCopy, SeveralConnectionsShareTheRanges) {
     db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY, a VARCHAR(50))");
     db_.execute("INSERT INTO w SELECT seq, REPEAT('x', seq % 50) FROM seq_1_to_5000");
-    const auto answer = change("w", {"--add-column", "x int", "--threads", "4", "--stride", "50"});
+    Db holder = start_with_a_locked_row({"--threads", "4", "--stride", "50"}, "w");
+    EXPECT_TRUE(poll_until([&] {
+        return db_.integer("SELECT COUNT(*) FROM lhmn_w WHERE id BETWEEN 51 AND 100") == 50;
+    })) << lhm_.output();
+    EXPECT_EQ(db_.integer("SELECT COUNT(*) FROM lhmn_w WHERE id <= 50"), 0);
+    holder.execute("COMMIT");
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
     EXPECT_TRUE(answer.says("copy: 100% complete, 5,000 rows")) << answer.text;
     EXPECT_TRUE(answer.says("verified 5000 rows")) << answer.text;
 }

@@ -1,7 +1,13 @@
-// Ten ALTERs in a row under traffic, odd names, two tables: the rows are compared one by one,
-// without any checksum of ours.
+// Ten ALTERs in a row under traffic, what the traffic feels, odd names, two tables: the rows are
+// compared one by one, without any checksum of ours.
 
 #include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <random>
+#include <thread>
 
 #include "tests/integration/support/lhm_fixture.h"
 #include "tests/integration/support/writers.h"
@@ -66,6 +72,51 @@ TEST_F(LhmLoad, TenChangesInARowLoseNothing) {
     EXPECT_EQ(db_.triggers("shop"), Names{});
     EXPECT_EQ(db_.tables("shop"), Names{"t"});
     std::cout << writers.committed() << " transactions beside " << number << " changes\n";
+}
+
+// Chunks lock their rows before the shadow's, and lock no gap: who changes one row a transaction
+// never waits for the copy while the copy waits for him.
+TEST_F(LhmLoad, SingleStatementsOfAnApplicationMeetNoDeadlockAndNoLockTimeout) {
+    db_.execute(
+        "CREATE TABLE w (id INT NOT NULL PRIMARY KEY, n INT NOT NULL, v VARCHAR(50), KEY (n))");
+    const int rows = sized(3000, 100'000);
+    db_.execute("INSERT INTO w SELECT seq * 2, seq % 97, 'x' FROM seq_1_to_" +
+                std::to_string(rows));
+    std::atomic<bool> is_over{false};
+    std::atomic<int> statements{0};
+    std::mutex mutex;
+    std::map<unsigned, int> errors;
+    std::vector<std::thread> application;
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        application.emplace_back([&, i] {
+            Db db = server_.connect("app");
+            std::mt19937_64 random(base_seed() + i);
+            while (!is_over) {
+                const std::string id =
+                    std::to_string(1 + random() % (2 * static_cast<unsigned>(rows)));
+                const auto kind = random() % 10;
+                const unsigned error = db.try_execute(
+                    kind < 6   ? "UPDATE w SET n = n + 1, v = 'changed' WHERE id = " + id
+                    : kind < 8 ? "INSERT IGNORE INTO w VALUES (" + id + ", 1, 'new')"
+                               : "DELETE FROM w WHERE id = " + id);
+                if (error != 0) {
+                    const std::lock_guard lock(mutex);
+                    ++errors[error];
+                }
+                ++statements;
+                std::this_thread::sleep_for(milliseconds(1));
+            }
+        });
+    }
+    const auto answer = change(
+        "w", {"--add-column", "x int", "--threads", "2", "--stride", "50", "--delay", "5ms"});
+    is_over = true;
+    for (std::thread& one : application) {
+        one.join();
+    }
+    EXPECT_TRUE(answer.says("no differences")) << answer.text;
+    EXPECT_EQ(errors, (std::map<unsigned, int>{})) << "by the server's error number";
+    EXPECT_GT(statements, 300);
 }
 
 struct Odd {

@@ -2,15 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "worker/mysql/errors.h"
+#include "tests/unit/worker/mysql_error.h"
 #include "worker/steps/steps.h"
 
 namespace shift {
 namespace {
-
-Error mysql_error(unsigned native) {
-    return Error{errc_of_mysql(native), "x", static_cast<int>(native)};
-}
 
 Job job(Step step, Runtype runtype = Runtype::kLong) {
     Job job;

@@ -2,15 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/worker/mysql_error.h"
 #include "worker/mysql/inspect.h"
 #include "worker/mysql/lock.h"
 
 namespace shift {
 namespace {
-
-Error mysql_error(unsigned native) {
-    return Error{errc_of_mysql(native), "x", static_cast<int>(native)};
-}
 
 TEST(MysqlErrors, WhatGoesAwayByItselfIsTransient) {
     for (const unsigned native : {2002u, 2003u, 2005u, 1040u, 1205u, 1213u, 2006u, 2013u, 2055u}) {
