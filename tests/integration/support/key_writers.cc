@@ -9,10 +9,6 @@ namespace shift::testing {
 
 namespace {
 
-constexpr unsigned kDuplicateKey = 1062;
-constexpr unsigned kLockWaitTimeout = 1205;
-constexpr unsigned kDeadlock = 1213;
-
 // The expressions of a list of numbers and calls: commas in parentheses do not end them.
 std::vector<std::string> parts_of(const std::string& list) {
     std::vector<std::string> parts(1);

@@ -20,6 +20,11 @@ struct SqlError : std::runtime_error {
     unsigned number;
 };
 
+// The server's error numbers that an application meets beside a migration.
+inline constexpr unsigned kDuplicateKey = 1062;
+inline constexpr unsigned kLockWaitTimeout = 1205;
+inline constexpr unsigned kDeadlock = 1213;
+
 using Cell = std::optional<std::string>;
 using Row = std::vector<Cell>;
 

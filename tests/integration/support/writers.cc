@@ -8,9 +8,6 @@ namespace shift::testing {
 
 namespace {
 
-constexpr unsigned kLockWaitTimeout = 1205;
-constexpr unsigned kDeadlock = 1213;
-constexpr unsigned kDuplicateKey = 1062;
 constexpr unsigned kServerGone = 2006;
 constexpr unsigned kServerLost = 2013;
 
