@@ -97,7 +97,7 @@ TEST_F(LhmLoad, SingleStatementsOfAnApplicationMeetNoDeadlockAndNoLockTimeout) {
                 const auto kind = random() % 10;
                 const unsigned error = db.try_execute(
                     kind < 6   ? "UPDATE w SET n = n + 1, v = 'changed' WHERE id = " + id
-                    : kind < 8 ? "INSERT IGNORE INTO w VALUES (" + id + ", 1, 'new')"
+                    : kind < 8 ? "INSERT IGNORE INTO w (id, n, v) VALUES (" + id + ", 1, 'new')"
                                : "DELETE FROM w WHERE id = " + id);
                 if (error != 0) {
                     const std::lock_guard lock(mutex);
