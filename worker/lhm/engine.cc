@@ -113,8 +113,7 @@ Result<Ending> Engine::copy(const std::optional<Checkpoint>& from) {
         if (!tries->again(ended.error())) {
             break;
         }
-        const Checkpoint saved = checkpoint_;
-        ended = begin_copy(saved);
+        ended = begin_copy(checkpoint_);
     }
     return with_wrong_server_told(std::move(ended));
 }
