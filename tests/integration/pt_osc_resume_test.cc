@@ -361,6 +361,27 @@ TEST_F(PtOscResume, ProgressCountsAllRuns) {
     EXPECT_EQ(state(d).tbl_progress, 6000);
 }
 
+// The tool exits in its signal handler, which runs as soon as the chunk's statement is over.
+TEST_F(PtOscResume, AStopThatMeetsAChunkCountsItsRows) {
+    make_keyed_table(db_, kIntKey, 6000);
+    WorkerDriver d = driver(58, 200, 0.2, kPlainAlter);
+    d.start(Step::kRun);
+    ASSERT_TRUE(poll_until([&] { return chunks(d) >= 1; })) << d.log();
+    Db holder = server_.connect("shop");
+    holder.execute("BEGIN");
+    holder.execute("SELECT * FROM t FOR UPDATE");
+    ASSERT_TRUE(poll_until([&] {
+        return status_counter("Innodb_row_lock_current_waits") == 1;
+    })) << d.log();
+    d.kill_engine(SIGTERM);
+    holder.execute("ROLLBACK");
+    d.finish();
+    await_death(d);
+    EXPECT_LT(chunks(d), 30);
+    EXPECT_EQ(saved(d, "rows"), std::to_string(db_.integer("SELECT COUNT(*) FROM " +
+                                                           quote_name(state(d).mig_tbl))));
+}
+
 TEST_F(PtOscResume, GoesOnOnAnotherHostFromTheStateFileAlone) {
     WorkerDriver first = stopped_copy(52);
     const std::string carried = first.state_file();

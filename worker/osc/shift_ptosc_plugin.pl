@@ -38,6 +38,7 @@ package pt_online_schema_change_plugin;
 
 use strict;
 use warnings;
+use POSIX ();
 no warnings 'once';    # names of the tool, which is compiled elsewhere
 
 my $REFUSED = 41;
@@ -317,10 +318,39 @@ sub wrap_tool {
    my $exec_nibble = \&pt_online_schema_change::exec_nibble;
    *pt_online_schema_change::exec_nibble = sub {
       my %args = @_;
+      my $osc_retry = \&pt_online_schema_change::osc_retry;
+      no warnings 'redefine';
+      local *pt_online_schema_change::osc_retry = sub {
+         my %retry = @_;
+         my $code = $retry{code};
+         return $osc_retry->( %retry, code => sub { return hold_signals_over($code) } );
+      };
       my $time = scalar $exec_nibble->(@_);    # dies on failure; one committed statement
       $self->chunk_done( $args{NibbleIterator}, $args{tbl} );
+      let_signals_come();
       return $time;
    };
+   return;
+}
+
+# A stop that comes while a chunk is copied waits until that chunk is saved. (The tool exits in its
+# signal handler, which Perl calls as soon as the statement is over: the chunk would be copied and
+# not counted.) It waits no longer than it would anyway, since Perl interrupts no statement.
+my $STOPS = POSIX::SigSet->new( POSIX::SIGTERM(), POSIX::SIGINT(), POSIX::SIGHUP() );
+
+# The signals stay held when the code is done, and come when it failed: it may be tried for long.
+sub hold_signals_over {
+   my ($code) = @_;
+   POSIX::sigprocmask( POSIX::SIG_BLOCK(), $STOPS );
+   my $result;
+   return $result if eval { $result = $code->(); 1 };
+   my $why = $@;
+   let_signals_come();
+   die $why;
+}
+
+sub let_signals_come {
+   POSIX::sigprocmask( POSIX::SIG_UNBLOCK(), $STOPS );
    return;
 }
 
