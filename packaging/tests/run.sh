@@ -2,6 +2,7 @@
 # The packages, installed, upgraded under a running copy, removed and purged. The last line is
 # `package test: OK`.
 set -euo pipefail
+shopt -s inherit_errexit
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=packaging/dependencies.sh
