@@ -83,7 +83,10 @@ cleanup() {
 trap cleanup EXIT
 
 say() { printf '\n== %s\n' "$*"; }
-newest() { find "$packages" -name "$1" -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -n 1 | cut -d' ' -f2-; }
+# Nothing when there is none, or no folder yet.
+newest() {
+  { find "$packages" -name "$1" -printf '%T@ %p\n' 2>/dev/null || true; } | sort -n | tail -n 1 | cut -d' ' -f2-
+}
 
 package() { # package KIND PATTERN
   local found
