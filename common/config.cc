@@ -157,6 +157,15 @@ Setter lhm_flag(const char* name) {
     };
 }
 
+Setter lhm_when(const char* name) {
+    return [name](Config& config, const std::string& value) {
+        config.lhm[name] = value;
+        return value == "auto" || value == "yes" || value == "no"
+                   ? std::string()
+                   : fmt::format("'{}' is not auto, yes or no", value);
+    };
+}
+
 Setter lhm_time(const char* name) {
     return [name](Config& config, const std::string& value) {
         if (!parse_seconds(value)) {
@@ -249,13 +258,8 @@ const std::vector<Key>& keys() {
         {"lhm_stride", lhm_number("stride", 1, 1e9)},
         {"lhm_chunk_time", lhm_time("chunk-time")},
         {"lhm_chunk_rows_max", lhm_number("chunk-rows-max", 1, 1e9)},
-        {"lhm_defer_indexes",
-         [](Config& config, const std::string& value) {
-             config.lhm["defer-indexes"] = value;
-             return value == "auto" || value == "yes" || value == "no"
-                        ? std::string()
-                        : fmt::format("'{}' is not auto, yes or no", value);
-         }},
+        {"lhm_defer_indexes", lhm_when("defer-indexes")},
+        {"lhm_instant", lhm_when("instant")},
         {"lhm_delay", lhm_time("delay")},
         {"lhm_max_load", lhm_text("max-load")},
         {"lhm_critical_load", lhm_text("critical-load")},

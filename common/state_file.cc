@@ -337,7 +337,7 @@ std::string format_state_file(const StateFile& state) {
     }
     for (const auto& [key, value] :
          {std::pair("verified", &state.verified), std::pair("window_ends", &state.window_ends),
-          std::pair("change", &state.change)}) {
+          std::pair("instant", &state.instant), std::pair("change", &state.change)}) {
         if (!value->empty()) {
             scalar(key, *value);
         }
@@ -392,6 +392,7 @@ Result<StateFile> parse_state_file(std::string_view text) {
     RETURN_IF_ERROR(read_list(values, "ranges", state.ranges));
     RETURN_IF_ERROR(read_scalar(values, "verified", state.verified));
     RETURN_IF_ERROR(read_scalar(values, "window_ends", state.window_ends));
+    RETURN_IF_ERROR(read_scalar(values, "instant", state.instant));
     RETURN_IF_ERROR(read_scalar(values, "change", state.change));
     for (const auto& [key, value] : {std::pair("db", &state.db), std::pair("step", &state.step),
                                      std::pair("orig_tbl", &state.orig_tbl)}) {

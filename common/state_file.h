@@ -52,6 +52,7 @@ struct StateFile {
     std::vector<std::string> ranges;
     std::string verified;     // what the comparison of both tables said, for people
     std::string window_ends;  // ISO time until which a swap can be taken back; "" = it cannot
+    std::string instant;      // the ALGORITHM when nothing is copied; "" = rows are
     std::string change;       // of shift-lhm: what it was told to do, as a plan file
 };
 

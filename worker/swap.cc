@@ -101,6 +101,12 @@ void report_end_stats(Context& context) {
 Result<SwapState> look_at_swap(Context& context) {
     SwapState state;
     const bool is_lhm = context.engine == kLhmEngine;
+    if (is_lhm) {
+        ASSIGN_OR_RETURN(state.happened, has_lhm_altered_instantly(context));
+        if (state.happened) {
+            return state;
+        }
+    }
     ASSIGN_OR_RETURN(state.shadow, is_lhm ? find_lhm_shadow(context) : find_shadow(context));
     if (!state.shadow.empty()) {
         return state;

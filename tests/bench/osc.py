@@ -117,7 +117,7 @@ def tool_commands(options, server):
     """Name to command line. Rivals as they come, but for what a machine without replicas needs."""
     dsn = f"S={server.socket},u=root,D=bench,t=t"
     lhm = [options.shift_lhm, "change-table", "bench.t", "--socket", server.socket, "--user", "root",
-           "--alter", CHANGE, "--execute", "--no-check-replicas", "--progress", "none",
+           "--alter", CHANGE, "--execute", "--instant", "no", "--no-check-replicas", "--progress", "none",
            "--state-file", str(server.folder / "state")]
     tools = {
         "shift-lhm": lhm,

@@ -242,6 +242,12 @@ std::vector<std::vector<std::string>> chains_of(const std::string& route) {
     if (route == "ShortAlter") {
         return {{"worker-start 1 @3", "event/outcome 1 @3", "worker-end 1 @3"}};
     }
+    // One statement and two tables to remove; what is found afterwards is the definition alone.
+    if (route == "LhmInstant") {
+        return {{"lhm-swap 1 @5", "lhm-swapped 1 @5", "lhm-remove 1 @5", "lhm-removed 1 @5"},
+                {"lhm-clean-up 1 @5"},
+                {"lhm-cleaned-up 1 @5"}};
+    }
     // The copy's worker ends in the step that stops it, and then that step has one of its own.
     if (route == "Cancel" || route == "PauseAndResume") {
         const std::string at = route == "Cancel" ? " 1 @9" : " 1 @11";

@@ -127,6 +127,32 @@ TEST(LhmSupervised, AMigrationGoesFromTheRequestToTheSwappedTable) {
     }
 }
 
+TEST(LhmSupervised, AChangeOfTheDefinitionAloneWaitsForItsRenameAndCopiesNothing) {
+    ScenarioOptions options = small_chunks(true);
+    options.settings = {{"lhm_instant", "auto"}};
+    Supervised run(options);
+    Scenario& s = run.s;
+    Change change = lhm_change();
+    change.ddl = "ALTER TABLE t ADD COLUMN extra INT NOT NULL DEFAULT 7";
+    const MigrationId id = s.submit(change);
+    s.bring_to_copied(id);
+    EXPECT_EQ(run.api_state(id).step, "copied");
+    EXPECT_EQ(run.api_state(id).instant, "INSTANT");
+    EXPECT_EQ(s.db().triggers("app"), Names{});
+    EXPECT_THAT(s.db().columns("app", "t"), Not(Contains("extra")));
+    EXPECT_EQ(s.columns(id).at("copy_percentage"), 100);
+    s.rename(id);
+    s.await_status(id, 8);
+    s.await_idle();
+    run.writers.stop();
+    EXPECT_THAT(run.writers.errors(), IsEmpty());
+    EXPECT_THAT(s.db().columns("app", "t"), Contains("extra"));
+    EXPECT_EQ(Writers::difference(s.db(), "app", "t"), "");
+    EXPECT_EQ(s.db().integer("SELECT COUNT(*) FROM app.versions"), 1);
+    EXPECT_EQ(s.leftovers("app", {"t", "versions"}), "");
+    EXPECT_EQ(s.db().tables("pending_drops"), Names{});
+}
+
 TEST(LhmSupervised, TheConfigurationChoosesTheEngineAndTrashCanBeOff) {
     ScenarioOptions options = small_chunks();
     options.settings = {{"engine", "lhm"}, {"enable_trash", "false"}};

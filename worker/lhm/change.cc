@@ -183,8 +183,8 @@ Result<std::string> sql_of(const ChangeStep& step, const TableShape& shape,
         case ChangeStep::Verb::kAddUniqueIndex:
             return add_index(step, shape, table);
         case ChangeStep::Verb::kRemoveIndex:
-            return fmt::format("DROP INDEX {} ON {}", quote_identifier(removed_index(step, shape)),
-                               table);
+            return fmt::format("ALTER TABLE {} DROP INDEX {}", table,
+                               quote_identifier(removed_index(step, shape)));
         case ChangeStep::Verb::kDdl:
             return raw_statement(step, table);
         case ChangeStep::Verb::kAlter:

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "common/text.h"
+#include "worker/lhm/instant.h"
 #include "worker/mysql/sha1.h"
 
 namespace shift::lhm {
@@ -112,6 +113,7 @@ StateFile to_state_file(const Checkpoint& checkpoint) {
     file.rows_estimate = checkpoint.rows_estimate;
     file.verified = checkpoint.verified;
     file.window_ends = checkpoint.window_ends;
+    file.instant = checkpoint.instant;
     file.ledger = {encode(checkpoint.end), encode(checkpoint.ledger.low),
                    encode(checkpoint.ledger.frontier),
                    checkpoint.ledger.is_complete    ? "complete"
@@ -158,6 +160,10 @@ Result<Checkpoint> checkpoint_of(const StateFile& file) {
     checkpoint.rows_estimate = file.rows_estimate;
     checkpoint.verified = file.verified;
     checkpoint.window_ends = file.window_ends;
+    checkpoint.instant = file.instant;
+    if (!file.instant.empty() && !is_instant_algorithm(file.instant)) {
+        return Error{Errc::kInvalidArgument, "state file: instant: no algorithm"};
+    }
     if (file.ledger.size() == 4) {
         checkpoint.end = decode(file.ledger[0]);
         checkpoint.ledger.low = decode(file.ledger[1]);

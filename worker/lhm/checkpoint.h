@@ -52,6 +52,7 @@ struct Checkpoint {
     std::optional<KeyValue> end;  // the last key that is to be copied
     LedgerState ledger;           // of the stage
     std::string archive;          // the original's name after the swap
+    std::string instant;          // Plan::instant: the swap is an ALTER, nothing was copied
     std::int64_t rows = 0;        // copied, of all runs
     std::int64_t chunks = 0;
     std::int64_t runs = 0;

@@ -148,6 +148,9 @@ Result<Ending> Engine::start_anew() {
     checkpoint_.rows_estimate = plan_.rows;
     checkpoint_.runs = 1;
     RETURN_IF_ERROR(save());
+    if (!plan_.instant.empty()) {
+        return get_ready_for_instant();
+    }
     ASSIGN_OR_RETURN(auto too_dear, make_measured_triggers());
     if (too_dear) {
         return *std::move(too_dear);
@@ -162,6 +165,26 @@ Result<Ending> Engine::start_anew() {
     checkpoint_.stage = Stage::kCopy;
     RETURN_IF_ERROR(save());
     return run_to_ready();
+}
+
+// No triggers and no rows: the shadow stays empty, it shows what the table shall look like.
+Result<Ending> Engine::get_ready_for_instant() {
+    ASSIGN_OR_RETURN(Connection * look, world_.database.look());
+    ASSIGN_OR_RETURN(const CopyFacts facts, look_at_copy(*look, plan_));
+    checkpoint_.original_sha1 = facts.original_sha1;
+    checkpoint_.shadow_sha1 = facts.shadow_sha1;
+    checkpoint_.instant = plan_.instant;
+    checkpoint_.verified = "no row is touched: the server changes the definition alone";
+    checkpoint_.stage = Stage::kReady;
+    RETURN_IF_ERROR(save());
+    world_.listener.remark(fmt::format("{} (ALGORITHM={}), at the swap", checkpoint_.verified,
+                                       plan_.instant),
+                           LogLevel::kInfo);
+    Progress progress;
+    progress.phase = "copy";
+    progress.percent = 100;
+    world_.listener.progress(progress);
+    return Ending{};
 }
 
 // The triggers, and what they cost the application.
@@ -257,7 +280,7 @@ Result<std::optional<Ending>> Engine::go_on(const Checkpoint& from) {
     ++checkpoint_.runs;
     if (!is_same_run(from.server, plan_.server)) {
         ASSIGN_OR_RETURN(const bool durable, is_durable(*look));
-        if (!durable) {
+        if (!durable && checkpoint_.instant.empty()) {
             world_.listener.remark(
                 "the server was restarted and is not durable "
                 "(innodb_flush_log_at_trx_commit, sync_binlog): rows are copied "
@@ -270,6 +293,9 @@ Result<std::optional<Ending>> Engine::go_on(const Checkpoint& from) {
         checkpoint_.server = plan_.server;
     }
     RETURN_IF_ERROR(save());
+    if (!checkpoint_.instant.empty()) {
+        return std::optional<Ending>();
+    }
     world_.listener.remark(
         checkpoint_.stage < Stage::kReady
             ? fmt::format("going on with the {} after {} rows (run {})",

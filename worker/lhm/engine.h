@@ -90,6 +90,7 @@ class Engine {
     Result<Ending> begin_swap(const Checkpoint& from);
     Status begin();
     Result<Ending> start_anew();
+    Result<Ending> get_ready_for_instant();
     Result<std::optional<Ending>> go_on(const Checkpoint& from);
     Status find_bounds();
     Result<std::optional<Ending>> make_measured_triggers();
@@ -107,9 +108,12 @@ class Engine {
     bool has_way_back() const;
     Result<std::optional<Ending>> make_ready_again();
     Result<std::optional<Ending>> prepare_swap();
+    Result<std::optional<Ending>> announce_swap();
+    Result<Ending> copy_after_all(const std::string& why);
     Status tell_if_emptied();
     Result<std::optional<Ending>> settle_late();
     Result<Ending> after_swap();
+    Result<Ending> after_instant();
 
     World world_;
     Change change_;

@@ -77,6 +77,9 @@ struct SwapOptions {
 // Secondary indexes after the copy: kAuto - for tables of some size without replicas.
 enum class DeferIndexes { kAuto, kYes, kNo };
 
+// Changing the table itself where no row need be touched: kAuto - unless columns are dropped.
+enum class Instant { kAuto, kYes, kNo };
+
 struct Options {
     // Who this is, for others that find it on the server: "shift-lhm", "shift-supervisor 17".
     std::string owner = "shift-lhm";
@@ -105,6 +108,7 @@ struct Options {
     ThrottleOptions throttle;
     SwapOptions swap;
     DeferIndexes defer_indexes = DeferIndexes::kAuto;
+    Instant instant = Instant::kAuto;
 };
 
 }  // namespace shift::lhm

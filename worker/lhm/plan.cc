@@ -153,10 +153,7 @@ std::string describe(const Plan& plan, const Options& options) {
     for (const ChangeStatement& statement : plan.statements) {
         line("statement", statement.sql);
     }
-    line("copy key", plan.key.text());
     line("tables", plan.names.shadow + ", " + plan.names.control);
-    line("triggers", listed(plan.names.triggers()));
-    line("columns", fmt::format("{} copied", plan.map.pairs.size()));
     line("renamed", listed(renames(plan)));
     line("converted", listed(conversions(plan)));
     line("dropped", listed(plan.map.dropped));
@@ -169,6 +166,19 @@ std::string describe(const Plan& plan, const Options& options) {
                                        : fmt::format("{}{}{}", plan.filter.join,
                                                      plan.filter.where.empty() ? "" : " WHERE ",
                                                      plan.filter.where));
+    if (!plan.instant.empty()) {
+        line("way", fmt::format("the server changes the definition alone (ALGORITHM={}): no row is "
+                                "copied, no old table is kept",
+                                plan.instant));
+        for (const std::string& note : plan.notes) {
+            line("note", note);
+        }
+        return text;
+    }
+    line("way", fmt::format("rows are copied: {}", plan.instant_note));
+    line("copy key", plan.key.text());
+    line("triggers", listed(plan.names.triggers()));
+    line("columns", fmt::format("{} copied", plan.map.pairs.size()));
     line("copy", chunk_text(plan, options));
     line("indexes", plan.deferred.empty()
                         ? plan.index_note
@@ -197,6 +207,7 @@ Json to_json(const Plan& plan, const Options& options) {
                 {"server", plan.server.id},
                 {"server_version", plan.server.version},
                 {"statements", std::move(statements)},
+                {"instant", plan.instant},
                 {"copy_key", plan.key.text()},
                 {"shadow", plan.names.shadow},
                 {"control", plan.names.control},

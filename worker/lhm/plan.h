@@ -47,6 +47,9 @@ struct Plan {
     std::vector<DeferredIndex> deferred;  // the shadow gets them after the copy
     std::string index_note;               // why there are none although there might be
 
+    std::string instant;       // the ALGORITHM by which nothing is copied; "" = rows are copied
+    std::string instant_note;  // why they are
+
     int threads = 1;         // that copy
     int verify_threads = 1;  // reads do not serialise where inserts do
     std::int64_t rows = 0;   // the server's estimates

@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "worker/lhm/checksum.h"
 #include "worker/lhm/data_check.h"
+#include "worker/lhm/instant.h"
 #include "worker/lhm/leftovers.h"
 #include "worker/lhm/preflight.h"
 #include "worker/lhm/statements.h"
@@ -115,9 +116,12 @@ Result<Planned> Planner::make(const std::string& copy_id) {
         ASSIGN_OR_RETURN(planned.refused, check_rights(*locked, plan, options_));
     }
     if (!planned.refused) {
+        RETURN_IF_ERROR(choose_instant(workshop_, plan, options_));
+    }
+    if (!planned.refused && plan.instant.empty()) {
         ASSIGN_OR_RETURN(planned.refused, check_data(sessions_, plan, options_, workshop_.stop));
     }
-    if (!planned.refused) {
+    if (!planned.refused && plan.instant.empty()) {
         RETURN_IF_ERROR(set_indexes_aside(workshop_, plan, options_));
     }
     if (planned.refused) {

@@ -156,14 +156,18 @@ Status set_conflicts(const std::string& value, Options& options) {
     return Ok{};
 }
 
-Status set_defer_indexes(const std::string& value, Options& options) {
-    if (value == "auto") {
-        options.defer_indexes = DeferIndexes::kAuto;
+// yes, no or auto.
+template <typename When>
+Apply when_into(When Options::*field) {
+    return [field](const std::string& value, Options& options) -> Status {
+        if (value == "auto") {
+            options.*field = When::kAuto;
+            return Ok{};
+        }
+        ASSIGN_OR_RETURN(const bool wanted, flag(value));
+        options.*field = wanted ? When::kYes : When::kNo;
         return Ok{};
-    }
-    ASSIGN_OR_RETURN(const bool wanted, flag(value));
-    options.defer_indexes = wanted ? DeferIndexes::kYes : DeferIndexes::kNo;
-    return Ok{};
+    };
 }
 
 std::vector<SettingRow> copy_rows() {
@@ -194,7 +198,11 @@ std::vector<SettingRow> copy_rows() {
              [](Options & o) -> auto& { return o.threads; }, 1, 64)},
         {{"defer-indexes", "WHEN",
           "secondary indexes after the copy: yes, no, auto (large tables without replicas)", kCopy},
-         set_defer_indexes},
+         when_into(&Options::defer_indexes)},
+        {{"instant", "WHEN",
+          "alter the table itself where no row is touched: yes, no, auto (not when columns go)",
+          kCopy},
+         when_into(&Options::instant)},
         {{"key", "NAME", "walk the table by this unique key", kCopy},
          text_into([](Options & o) -> auto& { return o.key; })},
         {{"start", "VALUE", "copy from this key value on (one per column, comma)", kCopy},

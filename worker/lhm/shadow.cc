@@ -13,22 +13,6 @@
 namespace shift::lhm {
 namespace {
 
-// Statements of people run as they would on the table itself.
-Status run_statement(Connection& locked, const std::string& sql, std::string& words) {
-    RETURN_IF_ERROR(locked.use_server_sql_mode());
-    RETURN_IF_ERROR(locked.execute("SET SESSION time_zone=DEFAULT"));
-    // An empty table is copied in no time, and nothing of an instant change stays in its metadata.
-    (void)locked.execute("SET SESSION alter_algorithm='COPY'").ok();  // MariaDB 10.3 to 11.4
-    Status status = locked.execute(sql);
-    words = status.ok() ? "" : locked.server_words();
-    if (locked.lost()) {
-        return status;
-    }
-    (void)locked.execute("SET SESSION alter_algorithm=DEFAULT").ok();
-    RETURN_IF_ERROR(prepare_session(locked));
-    return status;
-}
-
 Status announce(Workshop& workshop, const char* what, const std::string& database,
                 const std::string& table) {
     return workshop.listener.intent(what, {{"db", database}, {"table", table}});
@@ -53,6 +37,18 @@ std::string tell_who_holds(Workshop& workshop, const Error& error, const std::st
     }
     workshop.listener.waits_for_lock(text, evidence);
     return text;
+}
+
+Status run_as_people(Connection& locked, const std::string& sql, std::string& words) {
+    RETURN_IF_ERROR(locked.use_server_sql_mode());
+    RETURN_IF_ERROR(locked.execute("SET SESSION time_zone=DEFAULT"));
+    Status status = locked.execute(sql);
+    words = status.ok() ? "" : locked.server_words();
+    if (locked.lost()) {
+        return status;
+    }
+    RETURN_IF_ERROR(prepare_session(locked));
+    return status;
 }
 
 Status execute_patiently(Workshop& workshop, const std::string& sql, const std::string& database,
@@ -92,7 +88,16 @@ Result<std::optional<Refusal>> make_shadow(Workshop& workshop, Plan& plan, const
     }
     for (const ChangeStatement& statement : plan.statements) {
         std::string words;
-        const Status done = run_statement(*locked, statement.sql, words);
+        // An empty table is copied in no time, and nothing of an instant change stays in its
+        // metadata.
+        (void)locked->execute("SET SESSION alter_algorithm='COPY'").ok();  // MariaDB 10.3 to 11.4
+        Status done = run_as_people(*locked, statement.sql, words);
+        if (!locked->lost()) {
+            (void)locked->execute("SET SESSION alter_algorithm=DEFAULT").ok();
+        }
+        if (!done.ok() && is_algorithm_refused(done.error())) {  // a copy and people's LOCK=NONE
+            done = run_as_people(*locked, statement.sql, words);
+        }
         if (done.ok()) {
             continue;
         }

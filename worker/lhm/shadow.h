@@ -26,6 +26,10 @@ struct Workshop {
 Status execute_patiently(Workshop& workshop, const std::string& sql, const std::string& database,
                          const std::string& table);
 
+// A statement of people's on the session that holds the lock: it means what it would mean when they
+// typed it themselves. `words`: the server's, when it fails.
+Status run_as_people(Connection& locked, const std::string& sql, std::string& words);
+
 // Tells (and gives back in words) who holds the lock that a statement of ours on `table` has just
 // not got.
 std::string tell_who_holds(Workshop& workshop, const Error& error, const std::string& database,

@@ -5,6 +5,7 @@
 #include "common/text.h"
 #include "worker/lhm/conflicts.h"
 #include "worker/lhm/engine.h"
+#include "worker/lhm/instant.h"
 #include "worker/lhm/leftovers.h"
 #include "worker/lhm/phase.h"
 #include "worker/lhm/planner.h"
@@ -53,12 +54,15 @@ Result<Ending> Engine::begin_swap(const Checkpoint& from) {
     if (from.stage == Stage::kDone || from.stage == Stage::kWindow) {
         return Ending{};
     }
-    if (from.stage == Stage::kSwap && !from.archive.empty()) {
+    const auto after = [this] {
+        world_.listener.no_return("swap");
+        return checkpoint_.instant.empty() ? after_swap() : after_instant();
+    };
+    if (from.stage == Stage::kSwap && (!from.archive.empty() || !from.instant.empty())) {
         Switcher switcher(workshop_, sessions_, plan_, options_, checkpoint_, world_.clock);
         ASSIGN_OR_RETURN(const bool happened, switcher.has_happened(from.archive));
         if (happened) {
-            world_.listener.no_return("swap");
-            return after_swap();
+            return after();
         }
     }
     ASSIGN_OR_RETURN(auto ended, go_on(from));
@@ -69,26 +73,48 @@ Result<Ending> Engine::begin_swap(const Checkpoint& from) {
         return Ending{Ending::Kind::kBlocked, "not_ready",
                       "the copy is not complete: resume it first"};
     }
-    ASSIGN_OR_RETURN(ended, make_ready_again());
-    if (ended) {
-        return *std::move(ended);
+    if (checkpoint_.instant.empty()) {
+        ASSIGN_OR_RETURN(ended, make_ready_again());
+        if (ended) {
+            return *std::move(ended);
+        }
     }
-    ASSIGN_OR_RETURN(ended, prepare_swap());
+    ASSIGN_OR_RETURN(ended, checkpoint_.instant.empty() ? prepare_swap() : announce_swap());
     if (ended) {
         return *std::move(ended);
     }
     world_.listener.phase("swap");
     Switcher switcher(workshop_, sessions_, plan_, options_, checkpoint_, world_.clock);
     auto swapped = switcher.swap(checkpoint_.archive);
+    if (!swapped.ok() && is_algorithm_refused(swapped.error())) {
+        return copy_after_all(swapped.error().message);
+    }
     if (!swapped.ok() || *swapped) {
         // Nothing has changed; what was made for a way back is made again at the next try.
         return swapped.ok() ? Result<Ending>(**swapped) : Result<Ending>(swapped.error());
     }
-    world_.listener.no_return("swap");
-    world_.listener.remark(fmt::format("swapped {} and {}; the original is {} now", plan_.table,
-                                       plan_.names.shadow, checkpoint_.archive),
-                           LogLevel::kInfo);
-    return after_swap();
+    world_.listener.remark(
+        checkpoint_.instant.empty()
+            ? fmt::format("swapped {} and {}; the original is {} now", plan_.table,
+                          plan_.names.shadow, checkpoint_.archive)
+            : fmt::format("altered {} itself (ALGORITHM={})", plan_.table, checkpoint_.instant),
+        LogLevel::kInfo);
+    return after();
+}
+
+// The table is not like the empty one that it was tried on, or the server's settings changed.
+Result<Ending> Engine::copy_after_all(const std::string& why) {
+    world_.listener.remark("the server does not do it without copying after all: " + why,
+                           LogLevel::kWarn);
+    RETURN_IF_ERROR(remove_all(workshop_, plan_.database, plan_.table));
+    options_.instant = Instant::kNo;
+    new_copy_id_ = random_copy_id();
+    ASSIGN_OR_RETURN(Ending ended, start_anew());
+    if (ended.kind != Ending::Kind::kDone) {
+        return ended;
+    }
+    const Checkpoint ready = checkpoint_;
+    return begin_swap(ready);
 }
 
 // The copy was ready; it may have waited for long.
@@ -131,7 +157,6 @@ Result<std::optional<Ending>> Engine::prepare_swap() {
     checkpoint_.archive = options_.swap.archive.empty()
                               ? archive_name(plan_.table, world_.clock.wall())
                               : options_.swap.archive;
-    checkpoint_.stage = Stage::kSwap;
     if (has_way_back()) {
         const auto back = reverse_plan(plan_, checkpoint_.archive);
         if (!back.ok()) {
@@ -140,10 +165,17 @@ Result<std::optional<Ending>> Engine::prepare_swap() {
         }
         checkpoint_.window_ends = iso_time(world_.clock.wall() + options_.swap.rollback_window);
     }
+    return announce_swap();
+}
+
+Result<std::optional<Ending>> Engine::announce_swap() {
+    checkpoint_.stage = Stage::kSwap;
     RETURN_IF_ERROR(save());
-    // Before there is a table of that name: a clean-up by others leaves it alone.
-    ASSIGN_OR_RETURN(Connection * locked, world_.database.locked());
-    RETURN_IF_ERROR(write_note(*locked, plan_, "archive", checkpoint_.archive));
+    if (!checkpoint_.archive.empty()) {
+        // Before there is a table of that name: a clean-up by others leaves it alone.
+        ASSIGN_OR_RETURN(Connection * locked, world_.database.locked());
+        RETURN_IF_ERROR(write_note(*locked, plan_, "archive", checkpoint_.archive));
+    }
     if (has_way_back()) {
         RETURN_IF_ERROR(make_way_back(workshop_, plan_, checkpoint_.archive));
     }
@@ -233,6 +265,18 @@ Result<Ending> Engine::after_swap() {
         return Ending{Ending::Kind::kDone, "window",
                       "swapped; it can be taken back until " + checkpoint_.window_ends};
     }
+    RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.control));
+    crash_point("lhm-cleaned-up");
+    checkpoint_.stage = Stage::kDone;
+    RETURN_IF_ERROR(save());
+    return Ending{};
+}
+
+Result<Ending> Engine::after_instant() {
+    world_.listener.phase("clean-up");
+    crash_point("lhm-clean-up");
+    // The control table last: it is the proof that the shadow is ours.
+    RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.shadow));
     RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.control));
     crash_point("lhm-cleaned-up");
     checkpoint_.stage = Stage::kDone;

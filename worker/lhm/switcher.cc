@@ -9,6 +9,7 @@
 #include "common/ddl.h"
 #include "common/test_points.h"
 #include "worker/lhm/conflicts.h"
+#include "worker/lhm/instant.h"
 #include "worker/lhm/proof.h"
 #include "worker/lhm/retry.h"
 #include "worker/mysql/errors.h"
@@ -68,6 +69,10 @@ bool Switcher::holds_tables(const Plan& plan, const Options& options) {
 
 Result<bool> Switcher::has_happened(const std::string& archive) {
     ASSIGN_OR_RETURN(Connection * look, workshop_.database.look());
+    if (!checkpoint_.instant.empty()) {
+        return has_altered_instantly(*look, plan_.database, plan_.table,
+                                     checkpoint_.original_sha1);
+    }
     ASSIGN_OR_RETURN(const auto table, table_facts(*look, plan_.database, plan_.table));
     ASSIGN_OR_RETURN(const auto old, table_facts(*look, plan_.database, archive));
     if (options_.swap.rollback_window.count() > 0) {
@@ -121,7 +126,9 @@ void Switcher::kill_holders() {
 Status Switcher::rename(const std::string& archive, bool& happened) {
     ASSIGN_OR_RETURN(Connection * locked, workshop_.database.locked());
     crash_point("lhm-swap");
-    Status status = locked->execute(rename_statement(archive));
+    Status status = checkpoint_.instant.empty()
+                        ? locked->execute(rename_statement(archive))
+                        : alter_instantly(workshop_, plan_, checkpoint_.instant);
     crash_point("lhm-swapped");
     happened = status.ok();
     return status;
@@ -195,7 +202,7 @@ Result<std::optional<Ending>> Switcher::swap(const std::string& archive) {
 
 Result<std::optional<Ending>> Switcher::try_until_deadline(const std::string& archive,
                                                            bool& has_waited) {
-    const bool holds = holds_tables(plan_, options_);
+    const bool holds = checkpoint_.instant.empty() && holds_tables(plan_, options_);
     const SteadyTime deadline = clock_.now() + options_.swap.patience;
     auto pause = options_.swap.pause_min;
     for (int tries = 1;; ++tries) {

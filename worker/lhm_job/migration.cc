@@ -7,6 +7,7 @@
 #include "common/ddl.h"
 #include "common/test_points.h"
 #include "worker/leftovers.h"
+#include "worker/lhm/instant.h"
 #include "worker/lhm/leftovers.h"
 #include "worker/lhm/settings.h"
 #include "worker/names.h"
@@ -156,6 +157,16 @@ Result<std::string> table_lhm_triggers_moved_with(Context& context) {
         }
     }
     return std::string();
+}
+
+Result<bool> has_lhm_altered_instantly(Context& context) {
+    const auto checkpoint = lhm_checkpoint(context);
+    if (!checkpoint || checkpoint->instant.empty() || checkpoint->stage < lhm::Stage::kSwap) {
+        return false;
+    }
+    ASSIGN_OR_RETURN(Connection * look, context.database.look());
+    return lhm::has_altered_instantly(*look, context.db(), context.table,
+                                      checkpoint->original_sha1);
 }
 
 Status finish_lhm_swap(Context& context, const std::string& old) {

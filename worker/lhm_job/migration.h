@@ -48,6 +48,8 @@ Result<std::string> find_lhm_shadow(Context& context);
 // Where this migration's triggers sit, when that is not the migration's table: they moved with it
 // in a swap. "" when they did not.
 Result<std::string> table_lhm_triggers_moved_with(Context& context);
+// The state file tells of a change without a copy, and the table has it.
+Result<bool> has_lhm_altered_instantly(Context& context);
 // What the engine itself does after a swap (late conflicts, triggers, control table), when an
 // earlier attempt died on the way.
 Status finish_lhm_swap(Context& context, const std::string& old);

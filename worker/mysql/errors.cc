@@ -81,6 +81,10 @@ bool is_access_denied(const Error& error) {
     }
 }
 
+bool is_algorithm_refused(const Error& error) {
+    return error.native == 1845 || error.native == 1846 || error.native == 4092;
+}
+
 bool is_transient(const Error& error) {
     switch (error.code) {
         case Errc::kUnavailable:

@@ -17,6 +17,12 @@ Change lhm_alter() {
     return change;
 }
 
+Change lhm_instant_alter() {
+    Change change = long_alter();
+    change.custom_options = {{"engine", "lhm"}};
+    return change;
+}
+
 // Some seconds.
 constexpr int kSlowRows = 150;
 constexpr int kSlowRepeats = 1'000'000;
@@ -91,6 +97,11 @@ std::vector<Route> routes() {
          .rows = 60,
          .adds_column = "extra",
          .middle = Route::Middle::kPause},
+        {.name = "LhmInstant",
+         .change = lhm_instant_alter(),
+         .rows = 60,
+         .adds_column = "extra",
+         .settings = {{"lhm_instant", "auto"}}},
         {.name = "EngineAlone",
          .change = long_alter(),
          .rows = 60,

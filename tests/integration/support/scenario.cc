@@ -28,6 +28,7 @@ std::map<std::string, std::string> lhm_small_steps(const TempDir& dir,
     return {{"lhm_stride", std::to_string(options.chunk_rows)},
             {"lhm_delay", std::to_string(options.chunk_pause_s)},
             {"lhm_defer_indexes", "yes"},
+            {"lhm_instant", "no"},
             {"lhm_throttle_file", dir / "gate"},
             {"lhm_throttle_interval", "0.05"}};
 }

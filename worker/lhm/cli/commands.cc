@@ -198,8 +198,10 @@ int Session::finish_swap(Engine& engine, Result<Ending> ended) {
         return code;
     }
     const Checkpoint& checkpoint = engine.checkpoint();
-    std::string text = fmt::format("{}.{} is changed; the old table is {}", checkpoint.database,
-                                   checkpoint.table, checkpoint.archive);
+    std::string text =
+        fmt::format("{}.{} is changed; {}", checkpoint.database, checkpoint.table,
+                    checkpoint.archive.empty() ? "no row was copied and no old table is left"
+                                               : "the old table is " + checkpoint.archive);
     if (checkpoint.stage == Stage::kWindow) {
         text += fmt::format("\nuntil {} it can be taken back: {}\nafter that: {} --run",
                             checkpoint.window_ends, command("revert"), command("cleanup"));

@@ -67,12 +67,12 @@ TEST(Change, IndexColumnsTakeLengthsAndOddNames) {
 }
 
 TEST(Change, AnIndexIsRemovedByColumnsOrName) {
-    EXPECT_EQ(sql(Verb::kRemoveIndex, "a,b"), "DROP INDEX `custom` ON `app`.`lhmn_users`");
+    EXPECT_EQ(sql(Verb::kRemoveIndex, "a,b"), "ALTER TABLE `app`.`lhmn_users` DROP INDEX `custom`");
     EXPECT_EQ(sql(Verb::kRemoveIndex, "by_x=irrelevant"),
-              "DROP INDEX `by_x` ON `app`.`lhmn_users`");
-    EXPECT_EQ(sql(Verb::kRemoveIndex, "custom"), "DROP INDEX `custom` ON `app`.`lhmn_users`");
+              "ALTER TABLE `app`.`lhmn_users` DROP INDEX `by_x`");
+    EXPECT_EQ(sql(Verb::kRemoveIndex, "custom"), "ALTER TABLE `app`.`lhmn_users` DROP INDEX `custom`");
     EXPECT_EQ(sql(Verb::kRemoveIndex, "b,a"),
-              "DROP INDEX `index_users_on_b_and_a` ON `app`.`lhmn_users`");
+              "ALTER TABLE `app`.`lhmn_users` DROP INDEX `index_users_on_b_and_a`");
 }
 
 TEST(Change, RawStatementsNameTheTableOnce) {
