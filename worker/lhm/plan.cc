@@ -208,6 +208,7 @@ Json to_json(const Plan& plan, const Options& options) {
                 {"server_version", plan.server.version},
                 {"statements", std::move(statements)},
                 {"instant", plan.instant},
+                {"why_copied", plan.instant_note},
                 {"copy_key", plan.key.text()},
                 {"shadow", plan.names.shadow},
                 {"control", plan.names.control},

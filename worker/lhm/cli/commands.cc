@@ -218,8 +218,11 @@ int Session::finish_copy(Engine& engine, Result<Ending> ended) {
         return code;
     }
     if (plan_.no_switch) {
-        console_.say(fmt::format("ready; the shadow table {} is kept in step\nto swap: {}",
-                                 engine.plan().names.shadow, command("switch")),
+        const std::string what =
+            engine.checkpoint().instant.empty()
+                ? fmt::format("the shadow table {} is kept in step", engine.plan().names.shadow)
+                : "the table itself will be altered, no row is copied";
+        console_.say(fmt::format("ready; {}\nto swap: {}", what, command("switch")),
                      "ended", {{"outcome", "ready"}, {"switch", command("switch")}});
         return kExitOk;
     }
