@@ -75,7 +75,8 @@ def say(text):
 class Server:
     """A MariaDB of our own, durable, with a binary log; the same for all."""
 
-    def __init__(self, folder, pool_mib):
+    def __init__(self, folder, pool_mib, more=()):
+        """`more`: arguments of the server, instead of those here."""
         self.folder = folder
         self.socket = str(folder / "sock")
         data = folder / "data"
@@ -88,7 +89,7 @@ class Server:
              "--skip-networking", "--log-bin", "--binlog-format=ROW", "--sync-binlog=1",
              "--innodb-flush-log-at-trx-commit=1", f"--innodb-buffer-pool-size={pool_mib}M",
              "--innodb-log-file-size=1G", "--server-id=1", "--max-connections=200",
-             f"--log-error={folder / 'server.log'}"] + (["--user=root"] if os.getuid() == 0 else []))
+             f"--log-error={folder / 'server.log'}", *more] + (["--user=root"] if os.getuid() == 0 else []))
         deadline = time.monotonic() + 120
         while subprocess.run(self.client("SELECT 1"), capture_output=True).returncode != 0:
             if time.monotonic() > deadline or self.process.poll() is not None:
