@@ -1,6 +1,7 @@
 #include "common/http.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -81,6 +82,17 @@ class OneShotHttp {
 
 const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 
+bool has_curl() {
+    return ::dlopen("libcurl.so.4", RTLD_LAZY | RTLD_NOLOAD) != nullptr;
+}
+const bool kHadCurlAtStart = has_curl();
+
+TEST(HttpCall, LoadsLibcurlWhenItIsMadeAndNotWithTheProgram) {
+    EXPECT_FALSE(kHadCurlAtStart);
+    (void)http_call("GET", "ftp://127.0.0.1/", nullptr, HttpOptions{}).ok();
+    EXPECT_TRUE(has_curl());
+}
+
 TEST(HttpCall, SendsJsonAndNoAcceptHeader) {
     OneShotHttp server(kOk);
     const auto answer =
@@ -159,6 +171,12 @@ TEST(HttpCall, UsesNoProxyForTheLoopback) {
     const auto answer = http_call("GET", server.url("/x"), nullptr, HttpOptions{});
     ::unsetenv("http_proxy");
     EXPECT_TRUE(answer.ok());
+}
+
+TEST(UrlEncoded, KeepsOnlyWhatEveryUrlMayHold) {
+    EXPECT_EQ(url_encoded("db-1.example_com~A9"), "db-1.example_com~A9");
+    EXPECT_EQ(url_encoded("a b&c=d/%+\xc3\xa9"), "a%20b%26c%3Dd%2F%25%2B%C3%A9");
+    EXPECT_EQ(url_encoded(""), "");
 }
 
 TEST(JoinUrl, HasExactlyOneSlashBetween) {
