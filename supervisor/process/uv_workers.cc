@@ -32,6 +32,8 @@ namespace {
 
 constexpr std::size_t kStateBytesMax = 4 * 1024 * 1024;
 constexpr std::size_t kPolledEventsMax = 10'000;
+// How late the death of a worker that said nothing may be noticed, when it is no child of ours.
+constexpr std::uint64_t kLookAgainMs = 500;
 
 std::string absolute(const std::string& path) {
     if (path.empty() || path.front() == '/') {
@@ -196,6 +198,9 @@ Result<pid_t> UvWorkers::start(const AttemptFiles& files, int lock_fd) {
     options.exit_cb = [](uv_process_t* process, std::int64_t, int) {
         auto* self = static_cast<UvWorkers*>(process->data);
         self->children_.erase(process);  // reaped; its end is read from locks and events
+        for (auto& [attempt, followed] : self->followed_) {
+            followed.alive_until_ms = 0;
+        }
         uv_close(reinterpret_cast<uv_handle_t*>(process),
                  [](uv_handle_t* handle) { delete reinterpret_cast<uv_process_t*>(handle); });
     };
@@ -226,36 +231,69 @@ Result<ProcessIdentity> UvWorkers::spawn(const Job& job, const std::string& api_
     return identify_process(pid);
 }
 
+UvWorkers::Followed& UvWorkers::follow(const AttemptRecord& attempt) {
+    const auto found = followed_.find(attempt.id);
+    if (found != followed_.end()) {
+        return found->second;
+    }
+    Followed fresh{EventReader(files_of(attempt.id).events(), attempt.last_seq), std::nullopt, 0};
+    return followed_.emplace(attempt.id, std::move(fresh)).first->second;
+}
+
+// After its outcome a worker is about to end: then every look is one.
 Workers::Life UvWorkers::look(const AttemptRecord& attempt) {
+    Followed& followed = follow(attempt);
+    const std::uint64_t now_ms = uv_now(&loop_);
+    if (!attempt.outcome && now_ms < followed.alive_until_ms) {
+        return Life::kAlive;
+    }
     const AttemptFiles files = files_of(attempt.id);
     const auto life = look_at_attempt(files);
     if (!life.ok()) {
         log_.error("lock_unreadable", {{"path", files.dir}, {"error", life.error().message}});
         return Life::kAlive;  // unknown counts as held: never two on one table
     }
+    followed.alive_until_ms = *life == Life::kAlive ? now_ms + kLookAgainMs : 0;
     return *life;
 }
 
+std::optional<UvWorkers::Stamp> UvWorkers::stamp_of(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
+        return std::nullopt;
+    }
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    return Stamp{info.st_ino, static_cast<std::uint64_t>(info.st_size),
+                 info.st_mtim.tv_sec * kSecond + info.st_mtim.tv_nsec};
+}
+
 std::vector<Json> UvWorkers::new_events(const AttemptRecord& attempt) {
-    auto [it, fresh] = readers_.try_emplace(
-        attempt.id, EventReader(files_of(attempt.id).events(), attempt.last_seq));
-    if (it->second.last_seq() != attempt.last_seq) {
-        it->second = EventReader(files_of(attempt.id).events(), attempt.last_seq);
+    Followed& followed = follow(attempt);
+    const std::string path = files_of(attempt.id).events();
+    if (followed.reader.last_seq() != attempt.last_seq) {
+        followed.reader = EventReader(path, attempt.last_seq);
+        followed.read_to_end.reset();
     }
     std::vector<Json> events;
+    const auto stamp = stamp_of(path);
+    if (stamp && stamp == followed.read_to_end) {
+        return events;
+    }
+    followed.read_to_end.reset();
     while (events.size() < kPolledEventsMax) {
-        const auto damaged = it->second.damaged_lines();
-        auto batch = it->second.poll();
+        const auto damaged = followed.reader.damaged_lines();
+        auto batch = followed.reader.poll();
         if (!batch.ok()) {
             log_.error("events_unreadable",
                        {{"attempt", attempt.id}, {"error", batch.error().message}});
             break;
         }
-        if (it->second.damaged_lines() > damaged) {
-            log_.error("events_damaged",
-                       {{"attempt", attempt.id}, {"lines", it->second.damaged_lines() - damaged}});
+        if (followed.reader.damaged_lines() > damaged) {
+            log_.error("events_damaged", {{"attempt", attempt.id},
+                                          {"lines", followed.reader.damaged_lines() - damaged}});
         }
         if (batch->empty()) {
+            followed.read_to_end = stamp;  // of before: what came meanwhile is a change
             break;
         }
         std::move(batch->begin(), batch->end(), std::back_inserter(events));
@@ -287,7 +325,7 @@ void UvWorkers::signal(const ProcessIdentity& process, int signo) {
 }
 
 void UvWorkers::close(const AttemptRecord& attempt) {
-    readers_.erase(attempt.id);
+    followed_.erase(attempt.id);
     const AttemptFiles files = files_of(attempt.id);
     if (!path_exists(files.dir)) {
         return;

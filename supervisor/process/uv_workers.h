@@ -2,7 +2,9 @@
 
 #include <uv.h>
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -46,7 +48,22 @@ class UvWorkers final : public Workers {
 
   private:
     struct StopRequest;
+    // A file that only grows: the same stamp, nothing new in it.
+    struct Stamp {
+        std::uint64_t inode = 0;
+        std::uint64_t bytes = 0;
+        std::int64_t changed_ns = 0;
+        bool operator==(const Stamp&) const = default;
+    };
+    // An attempt is looked at ten times a second, and mostly nothing has happened.
+    struct Followed {
+        EventReader reader;
+        std::optional<Stamp> read_to_end;  // its events then
+        std::uint64_t alive_until_ms = 0;  // by the loop's clock: not looked at again before
+    };
 
+    static std::optional<Stamp> stamp_of(const std::string& path);
+    Followed& follow(const AttemptRecord& attempt);
     AttemptFiles files_of(std::int64_t attempt) const;
     Status prepare_directory(const AttemptFiles& files, Job job, const std::string& api_state);
     Result<pid_t> start(const AttemptFiles& files, int lock_fd);
@@ -55,7 +72,7 @@ class UvWorkers final : public Workers {
     Config config_;
     std::string worker_path_;
     const Logger& log_;
-    std::map<std::int64_t, EventReader> readers_;
+    std::map<std::int64_t, Followed> followed_;
     std::set<uv_process_t*> children_;
     std::set<StopRequest*> stop_requests_;
     UvBackground background_;

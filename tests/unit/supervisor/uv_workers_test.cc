@@ -52,5 +52,43 @@ TEST_F(UvWorkersTest, WhoLostWhatItWasToldIsToldAgain) {
     EXPECT_EQ(seqs_after(1), (std::vector<std::int64_t>{2, 3}));
 }
 
+TEST_F(UvWorkersTest, WhatIsWrittenAfterAQuietLookIsTold) {
+    const std::string folder = dir_.path() + "/attempts/1";
+    ASSERT_TRUE(make_directories(folder, 0700).ok());
+    auto writer = EventWriter::open(folder + "/events.jsonl", folder + "/reserve");
+    ASSERT_TRUE(writer.ok());
+    for (std::int64_t seq = 1; seq <= 200; ++seq) {
+        ASSERT_TRUE(writer->append(event::kProgress, Json::object()).ok());
+        EXPECT_EQ(seqs_after(seq - 1), std::vector<std::int64_t>{seq});
+        EXPECT_EQ(seqs_after(seq), std::vector<std::int64_t>{});
+        EXPECT_EQ(seqs_after(seq), std::vector<std::int64_t>{});
+    }
+}
+
+TEST_F(UvWorkersTest, TheEndOfAWorkerIsSeenWithinASecondAndAtOnceAfterItsOutcome) {
+    AttemptRecord attempt;
+    attempt.id = 1;
+    const AttemptFiles files(attempt_folder(dir_.path(), 1));
+    ASSERT_TRUE(make_directories(files.dir, 0700).ok());
+    for (const bool told : {false, true}) {
+        attempt.outcome = told ? std::optional(Outcome::kCopied) : std::nullopt;
+        {
+            const auto lock = lock_file(files.worker_lock());
+            ASSERT_TRUE(lock.ok());
+            EXPECT_EQ(workers_->look(attempt), Workers::Life::kAlive);
+        }
+        const std::uint64_t begun = uv_now(&loop_);
+        Workers::Life life = workers_->look(attempt);
+        while (life == Workers::Life::kAlive && uv_now(&loop_) - begun < 1'000) {
+            uv_update_time(&loop_);
+            life = workers_->look(attempt);
+        }
+        EXPECT_EQ(life, Workers::Life::kDead);
+        if (told) {
+            EXPECT_EQ(uv_now(&loop_), begun);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace shift
