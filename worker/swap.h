@@ -14,8 +14,9 @@ struct SwapState {
     std::string shadow;  // exists when not happened; "" = there is none
     std::string old;     // the original's name after the swap; "" = unknown or gone already
 };
-// By looking: nothing was copied and the table was altered itself = done; the shadow exists = not yet; it does not, and a swap was announced or our triggers
-// sit on another table than the migration's = done.
+// By looking: nothing was copied and the table itself was altered = done; the shadow exists = not
+// yet; it does not, and a swap was announced or our triggers sit on another table than the
+// migration's = done.
 Result<SwapState> look_at_swap(Context& context);
 
 // Swaps the tables in one statement under 1 s lock waits. nullopt: it has happened.

@@ -550,8 +550,8 @@ TEST_F(LhmCopy, AReplicaThatIsBehindHoldsTheCopyAndGetsAllOfIt) {
         const auto status = replica.rows("SHOW SLAVE STATUS");
         return std::stoi(status.at(0).at(kSecondsBehind).value_or("0")) > 1;
     }));
-    lhm_.start({"change-table", "app.users", "--add-column", "x int", "--stride", "50", "--max-lag",
-                "1", "--throttle-interval", "100ms", "--execute"});
+    lhm_.start({"change-table", "app.users", "--add-column", "x int", "--instant", "no", "--stride",
+                "50", "--max-lag", "1", "--throttle-interval", "100ms", "--execute"});
     ASSERT_TRUE(poll_until([&] {
         return lhm_.output().find(" s behind (max_replication_lag 1)") != std::string::npos ||
                !lhm_.process().running();

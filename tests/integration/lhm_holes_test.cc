@@ -358,8 +358,8 @@ TEST_F(LhmHoles, AReplicaThatCannotBeAskedHoldsTheCopy) {
     make_users(100);
     db_.execute("CREATE TABLE dsns (id INT, dsn VARCHAR(200))");
     db_.execute("INSERT INTO dsns VALUES (1, 'h=127.0.0.1,P=1')");
-    lhm_.start({"change-table", "app.users", "--add-column", "x int", "--recursion-method",
-                "dsn=D=app,t=dsns", "--execute"});
+    lhm_.start({"change-table", "app.users", "--add-column", "x int", "--instant", "no",
+                "--recursion-method", "dsn=D=app,t=dsns", "--execute"});
     ASSERT_TRUE(poll_until([&] {
         return lhm_.output().find("cannot be reached") != std::string::npos;
     })) << lhm_.output();

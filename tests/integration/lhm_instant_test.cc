@@ -42,8 +42,7 @@ TEST_F(LhmInstant, TheTableItselfIsChanged) {
     EXPECT_EQ(leftovers(), "");
     const auto answer =
         change("users", instant({"--add-column", "x int not null default 7", "--rename-column",
-                                 "comment:`re mark`", "--remove-index",
-                                 "username,created_at"}));
+                                 "comment:`re mark`", "--remove-index", "username,created_at"}));
     EXPECT_TRUE(answer.says("no row was copied and no old table is left")) << answer.text;
     expect_changed();
     EXPECT_NE(column("users", "re mark"), "");
@@ -63,9 +62,8 @@ TEST_F(LhmInstant, AnIndexIsDroppedWithoutACopyAndOneIsBuiltByTheEngine) {
 }
 
 TEST_F(LhmInstant, RowsAreCopiedWhereTheServerWouldCopyThem) {
-    for (const char* alter :
-         {"MODIFY reference BIGINT", "ADD COLUMN y INT, ALGORITHM=COPY",
-          "ADD COLUMN z INT, LOCK=NONE"}) {
+    for (const char* alter : {"MODIFY reference BIGINT", "ADD COLUMN y INT, ALGORITHM=COPY",
+                              "ADD COLUMN z INT, LOCK=NONE"}) {
         SCOPED_TRACE(alter);
         const std::string before = life();
         const auto answer = change("users", instant({"--alter", alter}));
@@ -95,9 +93,9 @@ TEST_F(LhmInstant, AKillAnywhereIsFinished) {
     for (const char* point : {"lhm-shadow", "lhm-instant-try", "lhm-shadow-made", "lhm-swap",
                               "lhm-swapped", "lhm-clean-up", "lhm-cleaned-up"}) {
         SCOPED_TRACE(point);
-        const std::vector<std::string> all = Lhm::quick(
-            "change-table", "app.users",
-            instant({"--add-column", "x int not null default 7", "--execute"}));
+        const std::vector<std::string> all =
+            Lhm::quick("change-table", "app.users",
+                       instant({"--add-column", "x int not null default 7", "--execute"}));
         lhm_.die_at(point);
         EXPECT_EQ(lhm_.run(all).code, -1);
         auto answer = lhm_.run(Lhm::quick("resume", "app.users", {}));

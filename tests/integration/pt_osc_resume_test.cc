@@ -370,16 +370,15 @@ TEST_F(PtOscResume, AStopThatMeetsAChunkCountsItsRows) {
     Db holder = server_.connect("shop");
     holder.execute("BEGIN");
     holder.execute("SELECT * FROM t FOR UPDATE");
-    ASSERT_TRUE(poll_until([&] {
-        return status_counter("Innodb_row_lock_current_waits") == 1;
-    })) << d.log();
+    ASSERT_TRUE(poll_until([&] { return status_counter("Innodb_row_lock_current_waits") == 1; }))
+        << d.log();
     d.kill_engine(SIGTERM);
     holder.execute("ROLLBACK");
     d.finish();
     await_death(d);
     EXPECT_LT(chunks(d), 30);
-    EXPECT_EQ(saved(d, "rows"), std::to_string(db_.integer("SELECT COUNT(*) FROM " +
-                                                           quote_name(state(d).mig_tbl))));
+    EXPECT_EQ(saved(d, "rows"),
+              std::to_string(db_.integer("SELECT COUNT(*) FROM " + quote_name(state(d).mig_tbl))));
 }
 
 TEST_F(PtOscResume, GoesOnOnAnotherHostFromTheStateFileAlone) {

@@ -177,9 +177,9 @@ Result<Ending> Engine::get_ready_for_instant() {
     checkpoint_.verified = "no row is touched: the server changes the definition alone";
     checkpoint_.stage = Stage::kReady;
     RETURN_IF_ERROR(save());
-    world_.listener.remark(fmt::format("{} (ALGORITHM={}), at the swap", checkpoint_.verified,
-                                       plan_.instant),
-                           LogLevel::kInfo);
+    world_.listener.remark(
+        fmt::format("{} (ALGORITHM={}), at the swap", checkpoint_.verified, plan_.instant),
+        LogLevel::kInfo);
     Progress progress;
     progress.phase = "copy";
     progress.percent = 100;

@@ -55,21 +55,20 @@ Result<std::string> try_on(Workshop& workshop, const Plan& plan, const std::stri
     ASSIGN_OR_RETURN(Connection * locked, workshop.database.locked());
     const std::string& name = plan.names.placeholder;
     RETURN_IF_ERROR(workshop.listener.intent("scratch", {{"db", plan.database}, {"table", name}}));
-    RETURN_IF_ERROR(execute_patiently(workshop,
-                                      fmt::format("CREATE TABLE {} LIKE {}",
-                                                  qualified_name(plan.database, name),
-                                                  plan.original_name()),
-                                      plan.database, plan.table));
+    RETURN_IF_ERROR(
+        execute_patiently(workshop,
+                          fmt::format("CREATE TABLE {} LIKE {}",
+                                      qualified_name(plan.database, name), plan.original_name()),
+                          plan.database, plan.table));
     crash_point("lhm-instant-try");
     std::string words;
-    const Status tried =
-        run_as_people(*locked, instant_statement(plan, name, algorithm), words);
+    const Status tried = run_as_people(*locked, instant_statement(plan, name, algorithm), words);
     if (!tried.ok() && (is_transient(tried.error()) || locked->lost())) {
         return tried.error();
     }
     if (tried.ok()) {
-        ASSIGN_OR_RETURN(const std::string made, definition_hash(*locked, plan.database, name,
-                                                                 plan.table));
+        ASSIGN_OR_RETURN(const std::string made,
+                         definition_hash(*locked, plan.database, name, plan.table));
         ASSIGN_OR_RETURN(const std::string wanted,
                          definition_hash(*locked, plan.database, plan.names.shadow, plan.table));
         words = made == wanted ? "" : "it would make another table of it";
@@ -86,8 +85,8 @@ bool is_instant_algorithm(const std::string& word) {
 
 std::string instant_statement(const Plan& plan, const std::string& table,
                               const std::string& algorithm) {
-    std::string sql = fmt::format("ALTER TABLE {} ALGORITHM={}",
-                                  qualified_name(plan.database, table), algorithm);
+    std::string sql =
+        fmt::format("ALTER TABLE {} ALGORITHM={}", qualified_name(plan.database, table), algorithm);
     for (const ChangeStatement& statement : plan.statements) {
         const auto alter = alter_specification(statement.sql);
         if (!alter.ok() || alter->ignore || alter->online || alter->offline) {

@@ -7,8 +7,8 @@
 #include "worker/lhm/plan.h"
 #include "worker/lhm/shadow.h"
 
-// A change that the server makes in the table's definition alone, without touching a row: nothing is
-// copied then, and the swap is that one ALTER.
+// A change that the server makes in the table's definition alone, without touching a row: nothing
+// is copied then, and the swap is that one ALTER.
 
 namespace shift::lhm {
 
@@ -28,8 +28,8 @@ std::string instant_statement(const Plan& plan, const std::string& table,
 // REQUIRES: the shadow is there with its new shape, and so is the control table.
 Status choose_instant(Workshop& workshop, Plan& plan, const Options& options);
 
-// Changes the table itself. Errors: what the server says; is_algorithm_refused() when it does not do
-// this without copying.
+// Changes the table itself. Errors: what the server says; is_algorithm_refused() when it does not
+// do this without copying.
 Status alter_instantly(Workshop& workshop, const Plan& plan, const std::string& algorithm);
 
 // By looking: the table has the shadow's definition (or another than before, when the shadow was

@@ -70,8 +70,7 @@ bool Switcher::holds_tables(const Plan& plan, const Options& options) {
 Result<bool> Switcher::has_happened(const std::string& archive) {
     ASSIGN_OR_RETURN(Connection * look, workshop_.database.look());
     if (!checkpoint_.instant.empty()) {
-        return has_altered_instantly(*look, plan_.database, plan_.table,
-                                     checkpoint_.original_sha1);
+        return has_altered_instantly(*look, plan_.database, plan_.table, checkpoint_.original_sha1);
     }
     ASSIGN_OR_RETURN(const auto table, table_facts(*look, plan_.database, plan_.table));
     ASSIGN_OR_RETURN(const auto old, table_facts(*look, plan_.database, archive));

@@ -21,9 +21,11 @@ namespace shift::lhm {
 // with a way back, or when asked for, both tables are held by LOCK TABLES on a second session while
 // conflicts and triggers are looked at for the last time; the RENAME waits for that session and
 // goes before every write that queued meanwhile. RENAME under LOCK TABLES itself is error 1192 on
-// MariaDB. Where nothing was copied (Checkpoint::instant) the statement is the ALTER of the table
-// itself, in the same way. Source: tried on MariaDB 10.11: a waiting exclusive metadata lock is granted before
+// MariaDB. Source: tried on MariaDB 10.11: a waiting exclusive metadata lock is granted before
 // shared ones.
+//
+// Where nothing was copied (Checkpoint::instant) the statement is the ALTER of the table itself, in
+// the same way.
 class Switcher {
   public:
     Switcher(Workshop& workshop, Sessions& sessions, const Plan& plan, const Options& options,

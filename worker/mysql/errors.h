@@ -20,7 +20,8 @@ bool is_access_denied(const Error& error);
 // Trouble that goes away by itself: retry the step, do not fail the migration.
 bool is_transient(const Error& error);
 // An ALTER cannot be done by the ALGORITHM, or under the LOCK, that it asks for: 1845, 1846, and
-// MySQL's 4092, its limit of instant changes (MariaDB: an unknown view, which no ALTER TABLE meets).
+// MySQL's 4092, its limit of instant changes (in MariaDB an unknown view, which no ALTER TABLE
+// meets).
 bool is_algorithm_refused(const Error& error);
 
 }  // namespace shift

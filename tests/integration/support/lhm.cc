@@ -1,9 +1,8 @@
 #include "tests/integration/support/lhm.h"
 
-#include <algorithm>
-
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "tests/integration/support/programs.h"

@@ -222,8 +222,8 @@ int Session::finish_copy(Engine& engine, Result<Ending> ended) {
             engine.checkpoint().instant.empty()
                 ? fmt::format("the shadow table {} is kept in step", engine.plan().names.shadow)
                 : "the table itself will be altered, no row is copied";
-        console_.say(fmt::format("ready; {}\nto swap: {}", what, command("switch")),
-                     "ended", {{"outcome", "ready"}, {"switch", command("switch")}});
+        console_.say(fmt::format("ready; {}\nto swap: {}", what, command("switch")), "ended",
+                     {{"outcome", "ready"}, {"switch", command("switch")}});
         return kExitOk;
     }
     const Checkpoint ready = engine.checkpoint();

@@ -62,15 +62,15 @@ TEST(Change, IndexColumnsTakeLengthsAndOddNames) {
               "`app`.`lhmn_users` (`username`(6), `group`(10), `comment`(10))");
     EXPECT_EQ(sql(Verb::kAddUniqueIndex, "mine=`a,b=c`,d desc"),
               "CREATE UNIQUE INDEX `mine` ON `app`.`lhmn_users` (`a,b=c`, `d` desc)");
-    EXPECT_EQ(sql(Verb::kAddIndex, "a(1), b) , (c"),
-              "refused: 'b) , (c' is no column of an index");
+    EXPECT_EQ(sql(Verb::kAddIndex, "a(1), b) , (c"), "refused: 'b) , (c' is no column of an index");
 }
 
 TEST(Change, AnIndexIsRemovedByColumnsOrName) {
     EXPECT_EQ(sql(Verb::kRemoveIndex, "a,b"), "ALTER TABLE `app`.`lhmn_users` DROP INDEX `custom`");
     EXPECT_EQ(sql(Verb::kRemoveIndex, "by_x=irrelevant"),
               "ALTER TABLE `app`.`lhmn_users` DROP INDEX `by_x`");
-    EXPECT_EQ(sql(Verb::kRemoveIndex, "custom"), "ALTER TABLE `app`.`lhmn_users` DROP INDEX `custom`");
+    EXPECT_EQ(sql(Verb::kRemoveIndex, "custom"),
+              "ALTER TABLE `app`.`lhmn_users` DROP INDEX `custom`");
     EXPECT_EQ(sql(Verb::kRemoveIndex, "b,a"),
               "ALTER TABLE `app`.`lhmn_users` DROP INDEX `index_users_on_b_and_a`");
 }
