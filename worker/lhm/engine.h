@@ -114,6 +114,7 @@ class Engine {
     Result<std::optional<Ending>> settle_late();
     Result<Ending> after_swap();
     Result<Ending> after_instant();
+    Result<Ending> end_swap();
 
     World world_;
     Change change_;

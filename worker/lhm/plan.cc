@@ -170,9 +170,6 @@ std::string describe(const Plan& plan, const Options& options) {
         line("way", fmt::format("the server changes the definition alone (ALGORITHM={}): no row is "
                                 "copied, no old table is kept",
                                 plan.instant));
-        for (const std::string& note : plan.notes) {
-            line("note", note);
-        }
         return text;
     }
     line("way", fmt::format("rows are copied: {}", plan.instant_note));

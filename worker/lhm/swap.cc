@@ -265,18 +265,18 @@ Result<Ending> Engine::after_swap() {
         return Ending{Ending::Kind::kDone, "window",
                       "swapped; it can be taken back until " + checkpoint_.window_ends};
     }
-    RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.control));
-    crash_point("lhm-cleaned-up");
-    checkpoint_.stage = Stage::kDone;
-    RETURN_IF_ERROR(save());
-    return Ending{};
+    return end_swap();
 }
 
 Result<Ending> Engine::after_instant() {
     world_.listener.phase("clean-up");
     crash_point("lhm-clean-up");
-    // The control table last: it is the proof that the shadow is ours.
     RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.shadow));
+    return end_swap();
+}
+
+// The control table last: it is the proof that the rest is ours.
+Result<Ending> Engine::end_swap() {
     RETURN_IF_ERROR(remove_table(workshop_, plan_.database, plan_.names.control));
     crash_point("lhm-cleaned-up");
     checkpoint_.stage = Stage::kDone;
