@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <ctime>
 
@@ -40,6 +41,13 @@ int digits_at(const std::string& text, std::size_t begin, std::size_t digits) {
 
 }  // namespace
 
+WallTime wall_time(std::time_t seconds) {
+    // A whole second less, for the fractions.
+    constexpr auto kMost =
+        std::chrono::duration_cast<std::chrono::seconds>(WallTime::duration::max() / 2).count() - 1;
+    return WallTime(std::chrono::seconds(std::clamp<std::int64_t>(seconds, -kMost, kMost)));
+}
+
 std::string iso_time(WallTime time) {
     const auto [seconds, millis] = split_time(time);
     std::tm parts{};
@@ -76,8 +84,7 @@ WallTime parse_iso_time(const std::string& text) {
         parts.tm_sec != asked.tm_sec) {
         return WallTime{};
     }
-    return std::chrono::system_clock::from_time_t(seconds) +
-           std::chrono::milliseconds(digits_at(text, 20, 3));
+    return wall_time(seconds) + std::chrono::milliseconds(digits_at(text, 20, 3));
 }
 
 std::string local_time(WallTime time) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <ctime>
 #include <string>
 
 namespace shift {
@@ -22,9 +23,13 @@ class SystemClock final : public Clock {
     WallTime wall() const override { return std::chrono::system_clock::now(); }
 };
 
+// The nearest between the years 1823 and 2116: what peers and people write need not lie in the
+// range of WallTime's nanoseconds, and a difference of two times has to as well.
+WallTime wall_time(std::time_t seconds);
+
 // "2026-11-23T18:10:52.123Z": UTC, always milliseconds; sorts as text.
 std::string iso_time(WallTime time);
-// The inverse of iso_time(); the epoch when `text` is not such a time.
+// The inverse of iso_time(), by way of wall_time(); the epoch when `text` is not such a time.
 WallTime parse_iso_time(const std::string& text);
 // "2026-11-23 18:10:52" in local time, as the log lines of the original carry it.
 std::string local_time(WallTime time);

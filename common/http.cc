@@ -101,7 +101,7 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* da
     if (line.size() > kDate.size() && iequals_ascii(line.substr(0, kDate.size()), kDate)) {
         const std::string text(trim(line.substr(kDate.size())));
         if (const std::time_t time = curl().getdate(text.c_str(), nullptr); time >= 0) {
-            static_cast<HttpAnswer*>(data)->date = std::chrono::system_clock::from_time_t(time);
+            static_cast<HttpAnswer*>(data)->date = wall_time(time);
         }
     }
     return size * count;

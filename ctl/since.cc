@@ -40,7 +40,7 @@ std::optional<WallTime> parse_local(const std::string& text) {
         parts.tm_isdst = -1;
         const char* end = ::strptime(text.c_str(), format, &parts);
         if (end != nullptr && *end == '\0') {
-            return std::chrono::system_clock::from_time_t(::mktime(&parts));
+            return wall_time(::mktime(&parts));
         }
     }
     return std::nullopt;
@@ -55,14 +55,15 @@ std::optional<WallTime> parse_utc(const std::string& text) {
     if (end == nullptr || *end != '\0') {
         return std::nullopt;
     }
-    return std::chrono::system_clock::from_time_t(::timegm(&parts));
+    return wall_time(::timegm(&parts));
 }
 
 }  // namespace
 
 Result<WallTime> parse_since(const std::string& text, WallTime now) {
     if (const auto age = parse_age(text)) {
-        return now - *age;
+        const auto seconds = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch());
+        return wall_time((seconds - *age).count());
     }
     if (const auto time = parse_utc(text)) {
         return *time;

@@ -23,7 +23,7 @@ WallTime written_at(const std::string& path) {
     if (::lstat(path.c_str(), &info) != 0) {
         return WallTime::max();  // not known: not old
     }
-    return std::chrono::system_clock::from_time_t(info.st_mtim.tv_sec);
+    return wall_time(info.st_mtim.tv_sec);
 }
 
 std::vector<std::string> entries_of(const std::string& folder) {

@@ -39,6 +39,14 @@ TEST(ParseIsoTime, IsTheInverse) {
     EXPECT_EQ(iso_time(parse_iso_time("2024-02-29T00:00:00.000Z")), "2024-02-29T00:00:00.000Z");
 }
 
+TEST(ParseIsoTime, GivesTheNearestThatThereIsRoomFor) {
+    const WallTime far = parse_iso_time("9026-11-23T18:10:52.999Z");
+    EXPECT_EQ(iso_time(far).substr(0, 5), "2116-");
+    const WallTime long_ago = parse_iso_time("0000-01-01T00:00:00.000Z");
+    EXPECT_EQ(iso_time(long_ago).substr(0, 5), "1823-");
+    EXPECT_LT(WallTime::duration::zero(), far - long_ago);
+}
+
 TEST(ParseIsoTime, GivesTheEpochForAnythingElse) {
     for (const char* text : {"", "yesterday", "2026-11-23 18:10:52.123Z", "2026-11-23T18:10:52Z",
                              "2026-02-31T00:00:00.000Z", "2026-11-23T25:00:00.000Z",

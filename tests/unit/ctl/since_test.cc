@@ -22,6 +22,7 @@ TEST(Since, TakesAges) {
     EXPECT_EQ(since("3d"), "2026-11-20T18:10:00.000Z");
     EXPECT_EQ(since("1w"), "2026-11-16T18:10:00.000Z");
     EXPECT_EQ(since("0s"), iso_time(kNowTime));
+    EXPECT_EQ(since("100000000w").substr(0, 5), "1823-");
 }
 
 TEST(Since, TakesTimes) {
@@ -34,6 +35,8 @@ TEST(Since, TakesTimes) {
     EXPECT_EQ(since("2026-11-23 18:10:05"), "2026-11-23T17:10:05.000Z");
     EXPECT_EQ(since("2026-11-23T18:10:05"), "2026-11-23T17:10:05.000Z");
     EXPECT_EQ(since("2026-11-23T18:10:05Z"), "2026-11-23T18:10:05.000Z");
+    EXPECT_EQ(since("9999-12-31").substr(0, 5), "2116-");
+    EXPECT_EQ(since("9999-12-31T00:00:00Z").substr(0, 5), "2116-");
     EXPECT_EQ(since("2026-11-23T18:10:05.250Z"), "2026-11-23T18:10:05.250Z");
     old == nullptr ? ::unsetenv("TZ") : ::setenv("TZ", before.c_str(), 1);
     ::tzset();
