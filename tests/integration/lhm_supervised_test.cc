@@ -375,7 +375,7 @@ TEST(LhmSupervised, ARestartOfTheServerBetweenCopyAndSwapCostsTheCopyOnly) {
     s.await("the server is old enough to be told from the next one", [&] {
         return s.db().integer(
                    "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE "
-                   "VARIABLE_NAME = 'UPTIME'") > 6;
+                   "VARIABLE_NAME = 'UPTIME'") > 3;
     });
     s.server().restart();
     s.reconnect();

@@ -40,17 +40,37 @@ Result<std::vector<std::string>> first_column(Connection& connection, const std:
     return values;
 }
 
+// When the server was started, to a second. Uptime counts from the start to the statement that asks
+// (sql/mysqld.cc show_starttime(), MariaDB 10.11), so the server's time has to be read at the same
+// moment: a pause between the two, of a busy host or a slow network, would look like a restart.
+Result<std::int64_t> start_of_server(Connection& connection) {
+    const auto server_time = [&]() -> Result<std::int64_t> {
+        ASSIGN_OR_RETURN(const auto now, connection.query_value("SELECT UNIX_TIMESTAMP()"));
+        return to_int(now);
+    };
+    constexpr int kTries = 20;
+    ASSIGN_OR_RETURN(std::int64_t before, server_time());
+    for (int i = 0; i < kTries; ++i) {
+        ASSIGN_OR_RETURN(const auto uptime, connection.query("SHOW GLOBAL STATUS LIKE 'Uptime'"));
+        ASSIGN_OR_RETURN(const std::int64_t after, server_time());
+        if (!uptime.empty() && std::abs(after - before) <= 1) {
+            return before - to_int(uptime[0][1]);
+        }
+        before = after;
+    }
+    return Error{Errc::kUnavailable, "the server does not tell when it was started"};
+}
+
 }  // namespace
 
 Result<ServerIdentity> identify_server(Connection& connection) {
     ServerIdentity identity;
     ASSIGN_OR_RETURN(const auto rows,
-                     connection.query("SELECT @@hostname, @@port, @@server_id, VERSION(), "
-                                      "UNIX_TIMESTAMP()"));
-    ASSIGN_OR_RETURN(const auto uptime, connection.query("SHOW GLOBAL STATUS LIKE 'Uptime'"));
+                     connection.query("SELECT @@hostname, @@port, @@server_id, VERSION()"));
+    ASSIGN_OR_RETURN(const std::int64_t started_s, start_of_server(connection));
     // MySQL only; MariaDB has no such variable.
     ASSIGN_OR_RETURN(const auto uuid, connection.query("SHOW VARIABLES LIKE 'server_uuid'"));
-    if (rows.empty() || uptime.empty()) {
+    if (rows.empty()) {
         return Error{Errc::kInternal, "server did not tell who it is"};
     }
     const Row& row = rows[0];
@@ -59,12 +79,12 @@ Result<ServerIdentity> identify_server(Connection& connection) {
                       : fmt::format("{}:{}:{}", row[0].value_or(""), row[1].value_or(""),
                                     row[2].value_or(""));
     identity.version = row[3].value_or("");
-    identity.started_s = to_int(row[4]) - to_int(uptime[0][1]);
+    identity.started_s = started_s;
     return identity;
 }
 
 bool is_same_run(const ServerIdentity& a, const ServerIdentity& b) {
-    constexpr std::int64_t kToleranceS = 3;  // both are differences of whole seconds
+    constexpr std::int64_t kToleranceS = 1;  // see start_of_server()
     return a.id == b.id && std::abs(a.started_s - b.started_s) <= kToleranceS;
 }
 

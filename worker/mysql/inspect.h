@@ -18,7 +18,7 @@ namespace shift {
 struct ServerIdentity {
     std::string id;       // server_uuid, or host name, port and server_id where there is none
     std::string version;  // "10.11.19-MariaDB"
-    std::int64_t started_s = 0;  // UNIX time; good to a few seconds
+    std::int64_t started_s = 0;  // UNIX time; good to a second
 };
 Result<ServerIdentity> identify_server(Connection& connection);
 // The same run of the same server.

@@ -81,8 +81,8 @@ TEST(History, SessionsKnowTheirServer) {
                                        {"server_started", 1000}}});
     ASSERT_EQ(history.sessions.size(), 1u);
     EXPECT_EQ(history.sessions[0].thread_id, 42u);
-    EXPECT_TRUE(is_same_run(history.sessions[0].server, {"s", "", 1002}));
-    EXPECT_FALSE(is_same_run(history.sessions[0].server, {"s", "", 1020}));  // restarted
+    EXPECT_TRUE(is_same_run(history.sessions[0].server, {"s", "", 1001}));
+    EXPECT_FALSE(is_same_run(history.sessions[0].server, {"s", "", 1002}));  // restarted
     EXPECT_FALSE(is_same_run(history.sessions[0].server, {"other", "", 1000}));
 }
 
