@@ -79,6 +79,8 @@ class Claimer {
     void let_go(Entry& entry, const std::string& why, WhyCode code = WhyCode::kNotOurs);
     Millis recheck_interval(const Entry& entry) const;
     void on_recheck(Entry& entry, const ApiAnswer& answer);
+    bool take_lost_claim(Entry& entry, const ApiAnswer& answer, const Migration& shown);
+    bool ask_for_its_owner(Entry& entry, const Migration& shown);
     void read(Entry& entry, std::function<void(Entry&, const ApiAnswer&)> then);
     // The migration that an answer shows; nullopt: let go (the API does not know it) or to be read
     // again later, with `doing` and the error as the reason when `doing` is given.

@@ -1,6 +1,6 @@
-// While it is ours: is_confirmed() before an attempt starts, recheck() now and then, and
-// take_over() of what a dead host held. Each reads the migration and lets go of what is no longer
-// ours.
+// While it is ours: is_confirmed() before an attempt starts, recheck() now and then (also of what
+// we had until it is at its end), and take_over() of what a dead host held. Each reads the
+// migration, lets go of what is no longer ours and takes what is ours and nobody serves.
 
 #include <fmt/format.h>
 
@@ -51,6 +51,9 @@ void Claimer::on_hold_read(Entry& entry, const ApiAnswer& answer) {
     }
     entry.claim_tries = 0;
     entry.claim_due = {};
+    if (take_lost_claim(entry, answer, *shown)) {
+        return;
+    }
     switch (judge_hold(*shown, entry.record, registry_.config().run_host)) {
         case HoldVerdict::kOurs:
             entry.pin_seen = registry_.clock().now();
@@ -173,6 +176,9 @@ void Claimer::on_recheck(Entry& entry, const ApiAnswer& answer) {
     }
     const std::string& us = registry_.config().run_host;
     if (open && !shown->run_host.empty() && shown->run_host != us) {
+        if (record.no_return) {
+            return;  // the table is changed, and nobody else knows
+        }
         disown(entry, fmt::format("taken over by {}", shown->run_host), WhyCode::kPinnedElsewhere);
         return;
     }
@@ -181,23 +187,56 @@ void Claimer::on_recheck(Entry& entry, const ApiAnswer& answer) {
         registry_.set_state(entry, ClaimState::kPinning, "our pin is gone");
         return;
     }
-    // Ours by its pin, unstaged, and nobody serves its step: a claim that was lost, or one that
-    // another host got by a stale listing and left to us.
-    const auto step = step_of_status(shown->status);
-    const bool served = open ? step == record.step : is_cancelled_by_us(record);
-    const bool is_lost = !shown->staged && shown->run_host == us && step && !served &&
-                         shown->lock_version >= record.seen.lock_version;
-    if (is_lost && (open || allowed_)) {
-        record.claim += 1;
-        entry.held_before = open;
-        record.listed_lock_version = shown->lock_version;
-        claimed(entry, answer.body.contains("migration") ? answer.body["migration"] : answer.body,
-                true);
-    } else if (!open) {
+    if (take_lost_claim(entry, answer, *shown) || ask_for_its_owner(entry, *shown)) {
+        return;
+    }
+    if (!open) {
         record.seen.status = shown->status;
         record.seen.lock_version = shown->lock_version;
         registry_.touch(entry);
     }
+}
+
+// Ours by its pin, unstaged, and nobody serves its step: a claim that was lost, or one that another
+// host got by a stale listing and left to us.
+bool Claimer::take_lost_claim(Entry& entry, const ApiAnswer& answer, const Migration& shown) {
+    MigrationRecord& record = entry.record;
+    const bool open = is_open(record.state);
+    const auto step = step_of_status(shown.status);
+    const bool served = open ? step == record.step : is_cancelled_by_us(record);
+    const bool is_lost = !shown.staged && shown.run_host == registry_.config().run_host && step &&
+                         !served && shown.lock_version >= record.seen.lock_version;
+    if (!is_lost || !(open || allowed_)) {
+        return false;
+    }
+    record.claim += 1;
+    entry.held_before = open;
+    record.listed_lock_version = shown.lock_version;
+    claimed(entry, answer.body.contains("migration") ? answer.body["migration"] : answer.body,
+            true);
+    return true;
+}
+
+// We had this step, and its end could not be told: another host's pin was over ours for a moment,
+// and was taken back since. Unstaged, unpinned and unchanged from one look to the next, it is
+// contested as after an unstage whose answer was lost. A cancel looks like that when it is done.
+bool Claimer::ask_for_its_owner(Entry& entry, const Migration& shown) {
+    const MigrationRecord& record = entry.record;
+    const auto step = step_of_status(shown.status);
+    const bool unchanged =
+        shown.status == record.seen.status && shown.lock_version == record.seen.lock_version;
+    const bool nobodys = !shown.staged && shown.run_host.empty() && step && step == record.step &&
+                         *step != Step::kCancel && unchanged;
+    if (!nobodys || is_open(record.state) || !allowed_) {
+        return false;
+    }
+    begin_record(entry, Migration(record.seen), *step);
+    entry.untouched_since = registry_.clock().now();
+    entry.untouched_version = shown.lock_version;
+    registry_.set_state(entry, ClaimState::kUncertain,
+                        "its end was not told, and it is nobody's: waiting claim_grace for its "
+                        "owner");
+    return true;
 }
 
 }  // namespace shift

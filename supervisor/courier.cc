@@ -289,6 +289,9 @@ void Courier::read_then_send(Entry& entry, OwedCall& call) {
             const std::string& us = registry_.config().run_host;
             if (shown->run_host == us) {
                 answered.pin_seen = registry_.clock().now();
+            } else if (!shown->run_host.empty()) {
+                answered.pin_seen = {};  // taken over: nothing starts, and recheck() lets it go
+                answered.recheck_due = registry_.clock().now();
             }
             const auto verdict = planted_bug("no-guard")
                                      ? SendVerdict{}

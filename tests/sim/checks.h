@@ -67,6 +67,7 @@ class Checks {
     void check_owed(const Host& host, const OwedCall& call);
     void check_attempt(const Host& host, const AttemptRecord& attempt);
     void check_transition(const Host& host, const testing::ApiModel::Change& change);
+    bool crosses_takeover(const Host& host, MigrationId id, Millis trusted) const;
     void note_pin(MigrationId id, const testing::ApiModel::Change& change);
     void check_fold(Host& host);
     void check_end_of(MigrationId id);
@@ -84,12 +85,14 @@ class Checks {
     std::set<std::pair<const Host*, std::int64_t>> late_;
     struct Pin {
         std::string host;
+        std::string before;  // whose it was
         Millis since{0};
     };
     std::map<MigrationId, Pin> pins_;
     std::map<MigrationId, const Host*> claimants_;  // whose unstage was done last
     std::set<MigrationId> failed_;
     std::set<MigrationId> taken_over_;
+    std::set<MigrationId> raced_;  // taken over from a host that was back and at work by then
     std::set<MigrationId> log_dropped_;
 };
 

@@ -106,6 +106,36 @@ TEST_F(World, WhatIsCancelledWhileItsPinIsContestedIsClaimedAnew) {
     ASSERT_EQ(worker(1).job.step, Step::kCancel);
 }
 
+// Another host's claim was late, and its pin lay over ours when the end of the step was to be told.
+TEST_F(World, AStepWhoseEndWasNotToldAndThatIsNobodysIsContested) {
+    api.model.pin_at_unstage(false);
+    api.add(1, 0);
+    run();
+    api.model.set(1, {{"run_host", "them"}});
+    FakeWorkers::end(worker(1), "prepared");
+    run(20);
+    ASSERT_EQ(status_of(1)["state"], "handed on");
+    ASSERT_EQ(api_status(1), 0);
+    api.model.set(1, {{"run_host", ""}});
+    run(1'000);
+    ASSERT_EQ(workers.all.size(), 2U);
+    FakeWorkers::end(worker(1), "prepared");
+    run(20);
+    EXPECT_EQ(api_status(1), 1);
+}
+
+TEST_F(World, ACancelThatIsDoneIsNotContested) {
+    api.model.pin_at_unstage(false);
+    api.add(1, 9);
+    run();
+    FakeWorkers::end(worker(1), "cancelled");
+    run(20);
+    ASSERT_TRUE(api.at(1)["run_host"].is_null());
+    run(10'000);
+    EXPECT_EQ(workers.all.size(), 1U);
+    EXPECT_EQ(api_status(1), 9);
+}
+
 TEST_F(World, AnotherRunnersPinIsLeftAlone) {
     api.add(1, 3)["run_host"] = "them";
     api.add(2, 0);
@@ -383,6 +413,17 @@ TEST_F(World, AMigrationTakenOverElsewhereIsStoppedAndNothingIsTold) {
     run();
     EXPECT_EQ(api.at(1), before);
     EXPECT_EQ(status_of(1)["state"], "let go");
+}
+
+TEST_F(World, AReportThatMeetsAnotherHostsPinStopsTheWorkerAtOnce) {
+    config.recheck_interval = std::chrono::hours(1);
+    restart();
+    api.add(1, 3);
+    run(60);
+    api.at(1)["run_host"] = "them";
+    workers.logs[1] += "more\n";
+    run(60);
+    EXPECT_FALSE(worker(1).stops.empty());
 }
 
 TEST_F(World, ARefusedTransitionIsRetriedWithAShorterMessageUntilItIsTaken) {

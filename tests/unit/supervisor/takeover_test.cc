@@ -117,6 +117,16 @@ TEST_F(Takeover, AClaimThatWentOnIsWaitedForAndClaimedAnew) {
     EXPECT_EQ(started(), 1U);
 }
 
+// A host with an old listing unstaged what people staged meanwhile, and left it to us.
+TEST_F(Takeover, AStepThatAnotherHostUnstagedForUsWhileOursWaitedIsServed) {
+    lose_host_in_copy();
+    api.model.set(1, {{"status", 9}, {"staged", false}});
+    restart();
+    run(20);
+    ASSERT_EQ(started(), 1U);
+    EXPECT_EQ(worker(1).job.step, Step::kCancel);
+}
+
 TEST_F(Takeover, ACopyOfADeadHostGoesOnHere) {
     add_of_dead_host(3, false);
     run(30);
