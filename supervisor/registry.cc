@@ -236,8 +236,13 @@ std::function<void(ApiAnswer)> Registry::on_answer(
             return;
         }
         if (Entry* entry = find(id)) {
+            const ClaimState before = entry->record.state;
             fn(*entry, answer);
             commit();
+            Entry* now = find(id);  // what ran with the commit may have changed the map
+            if (now != nullptr && now->record.state != before && failure_.empty()) {
+                moved_(*now);
+            }
         }
     };
 }

@@ -150,11 +150,13 @@ class Registry {
     // Writes, commits, runs effects; again while effects make changes.
     void commit();
 
-    // A callback for an API call about `id`: finds the entry again, hands it the answer, commits.
-    // Does nothing when the entry or this life of the journal is gone, or the journal has failed:
-    // what is in memory then may not be on disk, and nothing may follow from it.
+    // A callback for an API call about `id`: finds the entry again, hands it the answer, commits,
+    // and tells whoever asked with on_moved() when that brought the entry into another state. Does
+    // nothing when the entry or this life of the journal is gone, or the journal has failed: what
+    // is in memory then may not be on disk, and nothing may follow from it.
     std::function<void(ApiAnswer)> on_answer(MigrationId id,
                                              std::function<void(Entry&, const ApiAnswer&)> fn);
+    void on_moved(std::function<void(Entry&)> moved) { moved_ = std::move(moved); }
 
     // The journal's sticky failure; "" while it works.
     const std::string& failure() const { return failure_; }
@@ -184,6 +186,7 @@ class Registry {
     std::map<MigrationId, std::unique_ptr<Entry>> entries_;
     std::map<std::string, std::string> settings_;
     std::vector<std::function<void()>> effects_;
+    std::function<void(Entry&)> moved_ = [](Entry&) {};
     std::int64_t last_attempt_ = 0;
     std::uint64_t generation_ = 0;
     Metrics metrics_;

@@ -54,7 +54,9 @@ Supervisor::Supervisor(const Clock& clock, Config config, const Logger& log, Ups
       courier_(registry_, upstream_, workers_),
       attempts_(registry_, workers_, claimer_, courier_),
       retention_(registry_, workers_),
-      answers_(registry_, claimer_, workers_, upstream_, clock.wall()) {}
+      answers_(registry_, claimer_, workers_, upstream_, clock.wall()) {
+    registry_.on_moved([this](Entry& entry) { go_on(entry); });
+}
 
 Status Supervisor::recover() {
     ASSIGN_OR_RETURN(std::unique_ptr<Journal> journal, open_journal_());
@@ -125,14 +127,17 @@ void Supervisor::update_drain() {
 
 // By both clocks: some machines stop the monotonic one while they are suspended. A wall clock that
 // is set costs a few reads.
+Millis Supervisor::since_last_tick() const {
+    return std::max(std::chrono::duration_cast<Millis>(clock_.now() - last_tick_),
+                    std::chrono::duration_cast<Millis>(clock_.wall() - last_tick_wall_));
+}
+
 void Supervisor::notice_standstill() {
     const auto now = clock_.now();
-    const auto wall = clock_.wall();
-    const auto gap = std::max(std::chrono::duration_cast<Millis>(now - last_tick_),
-                              std::chrono::duration_cast<Millis>(wall - last_tick_wall_));
+    const auto gap = since_last_tick();
     const bool stood = last_tick_ != SteadyTime{} && gap > kStoodStill;
     last_tick_ = now;
-    last_tick_wall_ = wall;
+    last_tick_wall_ = clock_.wall();
     if (!stood) {
         return;
     }
@@ -167,6 +172,19 @@ void Supervisor::advance_all() {
         attempts_.advance(*entry);
         courier_.advance(*entry);
     }
+}
+
+// What a tick would do, without waiting for it: from a claim to its worker there are three answers,
+// and each would cost up to a tick. A late turn is left to the tick, which sees that this host
+// stood still: what was answered before that allows nothing.
+void Supervisor::go_on(Entry& entry) {
+    if (since_last_tick() > kStoodStill) {
+        return;
+    }
+    update_drain();
+    claimer_.advance(entry);
+    attempts_.advance(entry);
+    registry_.commit();
 }
 
 void Supervisor::retry_journal() {

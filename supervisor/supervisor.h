@@ -54,6 +54,7 @@ class Supervisor {
     const Registry& registry() const { return registry_; }
 
   private:
+    Millis since_last_tick() const;
     void notice_standstill();
     void update_drain();
     DrainState drain_state() const;
@@ -61,6 +62,7 @@ class Supervisor {
     Result<Json> retry(MigrationId id, const Json& by);
     Result<Json> decide_final_insert(MigrationId id, const Json& args, const Json& by);
     void advance_all();
+    void go_on(Entry& entry);
     void retry_journal();
     void forget_finished();
     Result<Json> take_over(const Json& args);

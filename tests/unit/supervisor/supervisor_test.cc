@@ -49,6 +49,40 @@ TEST_F(World, CopyReportsAndHandsOnInOrder) {
     EXPECT_LT(last("POST migrations/next_step"), last("POST migrations/unpin_run_host"));
 }
 
+TEST_F(World, TheAnswersToAClaimStartItsWorkerWithoutAnotherTick) {
+    for (const bool pins_at_unstage : {true, false}) {
+        const MigrationId id = pins_at_unstage ? 1 : 2;
+        api.model.pin_at_unstage(pins_at_unstage);
+        api.add(id, 3);
+        config.max_running_per_host = 2;
+        restart();
+        supervisor->tick();
+        while (api.deliver() > 0) {
+        }
+        EXPECT_EQ(workers.living(id), 1U) << (pins_at_unstage ? "shift-api" : "Rails");
+    }
+}
+
+TEST_F(World, AnAnswerFromBeforeAStandstillStartsNothing) {
+    for (const bool others_took_it : {false, true}) {
+        const MigrationId id = others_took_it ? 2 : 1;
+        config.max_running_per_host = 2;
+        restart();
+        api.add(id, 3);
+        supervisor->tick();
+        api.deliver();  // the page; unstage is on its way
+        clock.advance(std::chrono::minutes(5));
+        while (api.deliver() > 0) {
+        }
+        EXPECT_EQ(workers.living(id), 0U);
+        if (others_took_it) {
+            api.at(id)["run_host"] = "them";
+        }
+        run(10);
+        EXPECT_EQ(workers.living(id), others_took_it ? 0U : 1U);
+    }
+}
+
 TEST_F(World, TwoRunsForABusyHostDoNotHideAPrepareAndACancel) {
     config.max_running_per_host = 1;
     restart();
