@@ -35,6 +35,13 @@ struct Candidate {
     std::string table;  // without database; "" = the statement cannot be read
 };
 
+// A copy is gone on with or known by its tables. Of a statement only its own host's journal and
+// event log know, and some can be run twice (ADD INDEX without a name).
+bool is_unproven_statement(const Migration& migration) {
+    const bool is_copy = migration.action == Action::kAlter && migration.runtype != Runtype::kShort;
+    return step_of_status(migration.status) == Step::kRun && !migration.staged && !is_copy;
+}
+
 bool asks(const Session& session, const std::string& question) {
     session.print(question + " [y/N] ");
     std::string answer;
@@ -207,6 +214,12 @@ void Takeover::show() const {
                             : fmt::format("{}:{}", one_line(migration.host), migration.port),
                         one_line(migration.database), one_line(candidate.table), migration.status,
                         api_status_name(migration.status), migration.staged ? ", staged" : ""));
+        if (is_unproven_statement(migration)) {
+            say(
+                fmt::format("          {} may have run its statement and not said so; here it is "
+                            "run: look at the table first",
+                            one_line(options_.host)));
+        }
     }
 }
 

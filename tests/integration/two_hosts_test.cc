@@ -319,6 +319,30 @@ TEST_P(TwoHosts, TakeoverByCommandShowsWhoWorksAndEndsItWhenTold) {
     expect_told_nothing(s.api());
 }
 
+TEST_P(TwoHosts, TakeoverSaysWhichStatementMayHaveBeenRun) {
+    Writers::make_table(s.db(), "app", "t", 50);
+    Db reader = s.server().connect("app");
+    reader.execute("BEGIN");
+    reader.integer("SELECT COUNT(*) FROM t");  // the statement waits for it
+    a().start();
+    id = s.submit({.ddl = "DROP TABLE t", .table = "t", .runtype = 2});
+    s.bring_to_running(id);
+    s.await("the statement is sent", [&] {
+        return s.db().integer(
+                   "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = "
+                   "'Waiting for table metadata lock'") == 1;
+    });
+    kill_host_a();
+    b->start();
+    const ToolResult taken = run_tool({program("shift-supervisorctl"), "--config", b->config_file(),
+                                       "takeover", "host-a", "--yes", "--kill", "--server",
+                                       "127.0.0.1:" + std::to_string(s.server().port())});
+    EXPECT_EQ(taken.status.code, 0) << taken.out << taken.err;
+    EXPECT_THAT(taken.out, HasSubstr("host-a may have run its statement"));
+    reader.execute("COMMIT");
+    s.await_status(id, 8);
+}
+
 // Host a as a whole stood still (a virtual machine that was suspended) while b did everything.
 TEST_P(TwoHosts, AFrozenHostThatThawsDoesNoHarm) {
     start_copy_on_a();
