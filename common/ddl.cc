@@ -1810,6 +1810,11 @@ Result<std::string> with_created_name(std::string_view statement, const TableNam
     return parser.created_as(name);
 }
 
+std::string canonical_ddl(std::string_view statement) {
+    const auto tokens = lex(statement);
+    return tokens.ok() ? join(*tokens, 0, tokens->size() - 1) : std::string(statement);
+}
+
 Result<std::string> toggle_dropped_foreign_keys(std::string_view statement) {
     ASSIGN_OR_RETURN(ParsedDdl parsed, parse_ddl(statement));
     return std::move(parsed.statement);

@@ -132,6 +132,11 @@ Result<AlterSpecification> alter_specification(std::string_view statement);
 // Errors: kInvalidArgument - not a CREATE TABLE or CREATE VIEW, or cannot be read.
 Result<std::string> with_created_name(std::string_view statement, const TableName& name);
 
+// A statement, or a part of one, with comments gone and single spaces: the same for every way it
+// was handed on (the API's listing spaces it anew, its other answers show it as typed). What cannot
+// be read comes back as it is.
+std::string canonical_ddl(std::string_view statement);
+
 // `fk` <-> `_fk` in every DROP FOREIGN KEY of an ALTER TABLE, undoing what the API did to the
 // statement it hands to runners; other statements come back in normal form.
 // Errors: as parse_ddl().

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "common/ddl.h"
 #include "common/text.h"
 #include "worker/lhm/instant.h"
 #include "worker/mysql/sha1.h"
@@ -178,7 +179,7 @@ Result<Checkpoint> checkpoint_of(const StateFile& file) {
 std::string change_sha1(const std::vector<ChangeStatement>& statements, const Names& names) {
     std::string text = names.shadow;
     for (const ChangeStatement& statement : statements) {
-        text += "\n" + statement.sql;
+        text += "\n" + canonical_ddl(statement.sql);
     }
     return sha1_hex(text);
 }

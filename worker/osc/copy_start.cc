@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/ddl.h"
 #include "common/test_points.h"
 #include "common/text.h"
 #include "worker/leftovers.h"
@@ -34,7 +35,7 @@ std::string why_another_job(const Context& context, const OscPlan& plan, const S
         saved.orig_tbl != context.table) {
         return fmt::format("the state file is of {}.{}", saved.db, saved.orig_tbl);
     }
-    if (saved.alter_hash != fingerprint(plan.alter)) {
+    if (saved.alter_hash != fingerprint(canonical_ddl(plan.alter))) {
         return "the ALTER is another one than the copy was begun with";
     }
     if (saved.server != context.database.server().id) {

@@ -48,7 +48,7 @@ StateFile fresh_state(const Context& context, const OscPlan& plan) {
     state.orig_tbl = context.table;
     state.db = context.db();
     state.triggers = osc_trigger_names(context.db(), context.table);
-    state.alter_hash = fingerprint(plan.alter);
+    state.alter_hash = fingerprint(canonical_ddl(plan.alter));
     state.copy_id = plan.copy_id;
     state.server = context.database.server().id;
     state.server_started = context.database.server().started_s;

@@ -657,6 +657,18 @@ TEST(Ddl, DroppedForeignKeysAreToggledAndBack) {
               "ALTER TABLE t DROP FOREIGN KEY `set`");
 }
 
+TEST(CanonicalDdl, IsTheSameHoweverTheStatementWasSpaced) {
+    const std::string expected = "ALTER TABLE t ADD INDEX i ( a ) , ADD b INT DEFAULT 'x  y'";
+    for (const char* text : {"ALTER TABLE t ADD INDEX i ( a ) , ADD b INT DEFAULT 'x  y'",
+                             "ALTER TABLE t\n ADD INDEX i (a), ADD b INT DEFAULT 'x  y'",
+                             "ALTER TABLE t /* why */ ADD INDEX i(a),ADD b INT DEFAULT 'x  y'"}) {
+        EXPECT_EQ(canonical_ddl(text), expected) << text;
+    }
+    EXPECT_EQ(canonical_ddl("ADD INDEX (a)"), canonical_ddl("ADD INDEX ( a )"));
+    EXPECT_EQ(canonical_ddl("'open"), "'open");
+    EXPECT_EQ(canonical_ddl(""), "");
+}
+
 TEST(AlterSpecification, IsWhatFollowsTheTableName) {
     const std::vector<std::pair<std::string, std::string>> expected = {
         {"ALTER TABLE t ADD a INT , DROP b", "ADD a INT , DROP b"},
