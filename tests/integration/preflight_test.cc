@@ -221,6 +221,37 @@ TEST_F(PreflightRights, EveryMissingRightIsNamedWithItsGrant) {
     }
 }
 
+// What an earlier attempt announced under its name is its own, with rows or without.
+TEST_F(PreflightRights, ATableThatAnEarlierAttemptAnnouncedIsCleared) {
+    for (const bool announced : {true, false}) {
+        WorkerDriver d = driver("t");
+        const std::string scratch = "_shift_" + std::to_string(d.job.migration) + "_check";
+        db_.execute("CREATE TABLE " + scratch + " AS SELECT 1 AS a");
+        if (announced) {
+            d.job.history.push_back(
+                {{"event", "intent"}, {"what", "scratch"}, {"db", "shop"}, {"table", scratch}});
+        }
+        const Json outcome = d.run(Step::kPrepare);
+        EXPECT_EQ(string_or(outcome, "outcome", ""), announced ? "prepared" : "failed");
+        EXPECT_EQ(db_.table_exists("shop", scratch), !announced);
+        db_.execute("DROP TABLE IF EXISTS " + scratch);
+    }
+}
+
+// A dead attempt's table with a row in it would be taken for somebody's.
+TEST_F(PreflightRights, TheTableTheyAreTriedOnNeverHoldsARow) {
+    db_.execute("RESET MASTER");
+    EXPECT_EQ(prepare_with({"ALL PRIVILEGES ON shop.*"}), "") << message_;
+    bool is_made = false;
+    for (const Row& event : db_.rows("SHOW BINLOG EVENTS")) {
+        const std::string info = event[5].value_or("");
+        const bool is_ours = info.find("_shift_") != std::string::npos;
+        is_made = is_made || (is_ours && info.find("CREATE TABLE") != std::string::npos);
+        EXPECT_FALSE(is_ours && event[2] == "Table_map") << info;
+    }
+    EXPECT_TRUE(is_made);
+}
+
 TEST_F(PreflightRights, ABinaryLogThatWantsSuperIsFoundBeforeTheTriggers) {
     db_.execute("SET GLOBAL log_bin_trust_function_creators = 0");
     EXPECT_EQ(prepare_with({"ALL PRIVILEGES ON shop.*"}), "missing_privilege");

@@ -343,9 +343,14 @@ Result<std::optional<Verdict>> announce_scratch(Context& context) {
     const std::string name = qualified_name(context.db(), scratch);
     ASSIGN_OR_RETURN(Connection * look, context.database.look());
     ASSIGN_OR_RETURN(const auto facts, table_facts(*look, context.db(), scratch));
-    if (facts && !facts->is_view) {
+    const auto& announced = context.history.scratch;
+    const bool is_ours =
+        std::any_of(announced.begin(), announced.end(), [&](const History::Table& table) {
+            return table.database == context.db() && table.table == scratch;
+        });
+    if (facts && !facts->is_view && !is_ours) {
         ASSIGN_OR_RETURN(const auto rows, look->query("SELECT 1 FROM " + name + " LIMIT 1"));
-        if (!rows.empty()) {  // ours never do
+        if (!rows.empty()) {  // those of another host's attempt are empty
             return std::optional(failed(
                 "scratch_name_taken",
                 fmt::format("{}.{} has the name that this migration tries things under, and holds "
