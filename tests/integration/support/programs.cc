@@ -158,6 +158,7 @@ use strict;
 use warnings;
 no warnings qw(once redefine);
 use DBI;
+use POSIX ();
 my $folder = ')" + folder + R"(';
 my ($triggers, $chunks) = (0, 0);
 
@@ -174,7 +175,12 @@ sub point {
     print {$reached} $name;
     close $reached;
     rename "$folder/reached.new", "$folder/reached";
-    select(undef, undef, undef, 0.02) while !$go_on;
+    until ($go_on) {
+        select(undef, undef, undef, 0.02);
+        my $held = POSIX::SigSet->new;  # our plugin holds a stop until the chunk is saved
+        POSIX::sigpending($held);
+        $go_on = 1 if $held->ismember(POSIX::SIGTERM());
+    }
     return;
 }
 
