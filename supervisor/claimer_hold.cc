@@ -219,7 +219,8 @@ bool Claimer::take_lost_claim(Entry& entry, const ApiAnswer& answer, const Migra
 
 // We had this step, and its end could not be told: another host's pin was over ours for a moment,
 // and was taken back since. Unstaged, unpinned and unchanged from one look to the next, it is
-// contested as after an unstage whose answer was lost. A cancel looks like that when it is done.
+// contested as after an unstage whose answer was lost. Not so what was let go (an original runner
+// pins no prepare, rename, cancel or pause), nor a cancel, which looks like that when it is done.
 bool Claimer::ask_for_its_owner(Entry& entry, const Migration& shown) {
     const MigrationRecord& record = entry.record;
     const auto step = step_of_status(shown.status);
@@ -227,7 +228,7 @@ bool Claimer::ask_for_its_owner(Entry& entry, const Migration& shown) {
         shown.status == record.seen.status && shown.lock_version == record.seen.lock_version;
     const bool nobodys = !shown.staged && shown.run_host.empty() && step && step == record.step &&
                          *step != Step::kCancel && unchanged;
-    if (!nobodys || is_open(record.state) || !allowed_) {
+    if (!nobodys || record.state != ClaimState::kHandedOn || !allowed_) {
         return false;
     }
     begin_record(entry, Migration(record.seen), *step);

@@ -158,6 +158,18 @@ TEST_F(World, AStepWhoseEndWasNotToldAndThatIsNobodysIsContested) {
     EXPECT_EQ(api_status(1), 1);
 }
 
+// The original runner pins no prepare; one that takes long is still its own.
+TEST_F(World, AStepThatAnotherRunnerUnstagedFirstIsNotContested) {
+    api.model.pin_at_unstage(false);
+    api.add(1, 0);
+    supervisor->tick();
+    api.deliver();  // the page; unstage is on its way
+    api.model.set(1, {{"staged", false}});
+    run(10'000);
+    EXPECT_EQ(api.count("PUT migrations/1"), 0U);
+    EXPECT_TRUE(workers.all.empty());
+}
+
 TEST_F(World, ACancelThatIsDoneIsNotContested) {
     api.model.pin_at_unstage(false);
     api.add(1, 9);
