@@ -25,15 +25,15 @@ def tail(text, limit=LOG_LINES_MAX):
     return "\n".join(lines)
 
 
-def logs_by_name(path):
-    """Test name -> its output, from meson's testlog.json."""
+def runs_by_name(path):
+    """Test name -> meson's verdict and its output, from meson's testlog.json."""
     out = {}
     if os.path.exists(path):
         with open(path, encoding="utf-8", errors="replace") as stream:
             for line in stream:
                 record = json.loads(line)
-                out[record["name"].split(" / ")[-1]] = (record.get("stdout", "")
-                                                        + record.get("stderr", ""))
+                out[record["name"].split(" / ")[-1]] = (
+                    record["result"], record.get("stdout", "") + record.get("stderr", ""))
     return out
 
 
@@ -53,24 +53,28 @@ def main():
     args = parser.parse_args()
     passed = failed = skipped = 0
     for base in args.logs:
-        logs = logs_by_name(base + ".json")
+        runs = runs_by_name(base + ".json")
         for suite in ElementTree.parse(base + ".junit.xml").getroot().iter("testsuite"):
             for case in suite.findall("testcase"):
                 problems = case.findall("failure") + case.findall("error")
                 skip = case.find("skipped") is not None or case.get("result") in (
                     "skipped", "suppressed") or case.get("status") == "notrun"
-                if problems:
+                # "project.project:suite / program.Fixture", and for a program that is no
+                # GoogleTest (or that crashed) the case is "project:suite / program".
+                program = suite.get("name", "").split(" / ")[-1].split(".")[0]
+                if " / " in case.get("name"):
+                    program = case.get("name").split(" / ")[-1]
+                verdict, log = runs.get(program, ("", ""))
+                # The XML has nothing of a program that ran out of its time.
+                is_whole = " / " in case.get("name")
+                if problems or (is_whole and verdict not in ("OK", "SKIP", "EXPECTEDFAIL")):
                     failed += 1
                     name = f"{case.get('classname', '')}.{case.get('name')}".strip(".")
                     print(f"\n===== FAILED: {suite.get('name')}: {name}")
                     for problem in problems:
                         print((problem.get("message") or problem.text or "").strip()[:4000])
-                    # "project.project:suite / program.Fixture", and for a program that is no
-                    # GoogleTest (or that crashed) the case is "project:suite / program".
-                    program = suite.get("name", "").split(" / ")[-1].split(".")[0]
-                    if " / " in case.get("name"):
-                        program = case.get("name").split(" / ")[-1]
-                    log = logs.get(program, "")
+                    if not problems:
+                        print(verdict)
                     print(tail(excerpt(log, name) or log))
                 elif skip:
                     skipped += 1

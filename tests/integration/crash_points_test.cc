@@ -216,6 +216,13 @@ TEST(CrashPoints, AllThatAreInTheSourcesAreHit) {
             hit.insert(point);
         }
     }
+    // On a busy host the statement of a dead worker may be over before the next attempt looks.
+    constexpr int kTries = 5;
+    for (int i = 0; i < kTries && !hit.contains("sql-done/KILL CONNECTION"); ++i) {
+        const RouteEnd again = drive(route_of("CancelOrphanedStatement"), {}, 1);
+        EXPECT_THAT(again.violations, IsEmpty());
+        hit.insert(again.hits.begin(), again.hits.end());
+    }
     const std::set<std::string> expected = points_in_sources();
     for (const std::string& point : expected) {
         const bool has_details = std::any_of(hit.begin(), hit.end(), [&](const std::string& name) {
