@@ -444,4 +444,13 @@ std::string missing_for_step(const Migration& migration, Step step) {
     return {};
 }
 
+bool is_copy(const Migration& migration, Step step) {
+    return step == Step::kRun && migration.runtype != Runtype::kShort &&
+           migration.action == Action::kAlter;
+}
+
+bool is_direct(const Migration& migration, Step step) {
+    return step == Step::kRun && !is_copy(migration, step);
+}
+
 }  // namespace shift

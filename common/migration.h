@@ -89,6 +89,10 @@ struct Migration {
     std::string custom_options;  // JSON text as given, "" for null
 };
 
+// What a run is: a copy (long), or one statement on the table itself.
+bool is_copy(const Migration& migration, Step step);
+bool is_direct(const Migration& migration, Step step);
+
 // Reads an item of `staged`, or the answer of any endpoint that returns a migration bare.
 // Errors: kInvalidArgument naming the first field that is missing or mistyped. Only id and status
 // are demanded here; what a step needs more is the business of missing_for_step().

@@ -38,8 +38,8 @@ struct Candidate {
 // A copy is gone on with or known by its tables. Of a statement only its own host's journal and
 // event log know, and some can be run twice (ADD INDEX without a name).
 bool is_unproven_statement(const Migration& migration) {
-    const bool is_copy = migration.action == Action::kAlter && migration.runtype != Runtype::kShort;
-    return step_of_status(migration.status) == Step::kRun && !migration.staged && !is_copy;
+    const auto step = step_of_status(migration.status);
+    return step && is_direct(migration, *step) && !migration.staged;
 }
 
 bool asks(const Session& session, const std::string& question) {

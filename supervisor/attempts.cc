@@ -25,10 +25,6 @@ constexpr Millis kAskAgainAfter{3'000};
 // An engine whose worker died got TERM by its parent-death signal; this long before KILL.
 constexpr Millis kOrphanKillAfter{10'000};
 
-bool is_direct(const Migration& migration, Step step) {
-    return step == Step::kRun && !is_copy(migration, step);
-}
-
 bool sent_ddl(const Json& history) {
     return std::any_of(history.begin(), history.end(), [](const Json& event) {
         const std::string what = string_or(event, "what", "");

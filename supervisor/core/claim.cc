@@ -132,11 +132,6 @@ Migration payload_of_claim(const Migration& listed, const Migration& answer) {
     return payload;
 }
 
-bool is_copy(const Migration& migration, Step step) {
-    return step == Step::kRun && migration.runtype != Runtype::kShort &&
-           migration.action == Action::kAlter;
-}
-
 bool is_cancelled_by_us(const MigrationRecord& record) {
     return record.state == ClaimState::kHandedOn && record.step == Step::kCancel &&
            record.seen.status == static_cast<int>(ApiStatus::kCanceled);

@@ -89,7 +89,6 @@ struct SlotView {
     int short_steps = 0;
     int short_steps_max = 0;
 };
-bool is_copy(const Migration& migration, Step step);
 // Cleaned up after a cancel: the API leaves it in that status.
 bool is_cancelled_by_us(const MigrationRecord& record);
 // Not in our hands, and not at its end as far as we have seen: it is read now and then, because a
