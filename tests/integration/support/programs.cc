@@ -98,6 +98,7 @@ void spit_gate(const std::string& folder) {
     // Wraps the tool's own function before its main program runs; a signal ends the wait as it ends
     // the tool's own sleeps.
     spit(folder + "/Gate.pm", R"(package Gate;
+use POSIX ();
 INIT {
     no strict 'refs';
     no warnings 'redefine';
@@ -110,6 +111,9 @@ INIT {
         while (!$stop && -e ')" + folder +
                                   R"(/gate') {
             select(undef, undef, undef, 0.02);
+            my $held = POSIX::SigSet->new;  # our plugin holds a stop until the chunk is saved
+            POSIX::sigpending($held);
+            $stop = 1 if $held->ismember(POSIX::SIGTERM());
         }
         return $result;
     };
