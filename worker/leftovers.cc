@@ -33,7 +33,8 @@ bool mentions(const std::string& text, const std::vector<std::string>& names) {
     });
 }
 
-// pt-osc marks its chunks with a comment; its DDL on the shadow has none.
+// pt-osc marks its chunks with a comment; its DDL on the shadow has none. What a trigger runs in an
+// application's session is neither (its user and its shadow would fit: ServerThread).
 bool is_engine_statement(const std::string& info) {
     if (info.find(kEngineMark) != std::string::npos) {
         return true;

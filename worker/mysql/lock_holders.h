@@ -16,7 +16,7 @@ namespace shift {
 // used the table does, until it ends.
 struct TableLockHolder {
     std::uint64_t thread_id = 0;
-    std::string user;
+    std::string user;  // and host: a definer's while its trigger runs (ServerThread)
     std::string host;
     std::string statement;    // that runs or ran last, literals masked; "" = not known
     std::int64_t for_s = 0;   // how long the transaction, else the statement, has been open
