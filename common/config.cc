@@ -267,6 +267,8 @@ const std::vector<Key>& keys() {
         {"lhm_throttle_http", lhm_text("throttle-http")},
         {"lhm_throttle_file", lhm_text("throttle-file")},
         {"lhm_throttle_interval", lhm_time("throttle-interval")},
+        {"lhm_no_pace", lhm_flag("no-pace")},
+        {"lhm_max_write_time", lhm_time("max-write-time")},
         {"lhm_max_write_cost", lhm_number("max-write-cost", 0, 1e6)},
         {"lhm_allow_loss", lhm_flag("allow-loss")},
         {"lhm_data_check", lhm_time("data-check")},

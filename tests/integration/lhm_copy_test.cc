@@ -133,6 +133,35 @@ TEST_F(LhmCopy, OneConnectionCopiesWhereTheCounterIsLocked) {
                     .says("copy        4 connections,"));
 }
 
+// What small writes take decides how hard it works. Here somebody holds the row that is written for
+// it.
+TEST_F(LhmCopy, WorksLessWhileSmallWritesAreSlow) {
+    db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY)");
+    db_.execute("INSERT INTO w SELECT seq FROM seq_1_to_800");
+    const auto copy = [&](std::vector<std::string> more) {
+        more.insert(more.end(), {"--add-column", "x int", "--stride", "10", "--delay", "40ms",
+                                 "--threads", "4", "--throttle-interval", "20ms", "--execute"});
+        lhm_.start(Lhm::quick("change-table", "app.w", more));
+        Db holder = server_.connect("app");
+        while (lhm_.process().running()) {
+            holder.try_execute("BEGIN");
+            holder.try_execute("SELECT * FROM lhmc_w WHERE kind = 'pace' FOR UPDATE");
+            std::this_thread::sleep_for(milliseconds(100));
+            holder.try_execute("COMMIT");
+        }
+        const auto answer = lhm_.finish();
+        EXPECT_EQ(answer.code, 0) << answer.text;
+        EXPECT_EQ(count("w"), 800);
+        EXPECT_FALSE(db_.table_exists("app", "lhmc_w"));
+        db_.execute("ALTER TABLE w DROP COLUMN x");
+        return answer;
+    };
+    const auto slow = copy({"--max-write-time", "20ms"});
+    EXPECT_TRUE(slow.says("(limit 20.0): 2 of 4 connections work, chunks take 100 %")) << slow.text;
+    EXPECT_FALSE(copy({"--max-write-time", "1h"}).says("small writes take"));
+    EXPECT_FALSE(copy({"--max-write-time", "20ms", "--no-pace"}).says("small writes take"));
+}
+
 // Rows that are taken out behind the copy's back tell whether their range is copied again. L12
 TEST_F(LhmCopy, AKilledCopyGoesOnWhereItWas) {
     make_users(1000);
@@ -214,7 +243,7 @@ TEST_F(LhmCopy, AValueThatWouldChangeStopsTheCopyAndIsNamed) {
 
 TEST_F(LhmCopy, AChunkTooLargeForTheBinaryLogIsMadeSmaller) {
     db_.execute("CREATE TABLE big (id INT NOT NULL PRIMARY KEY, a VARCHAR(200))");
-    db_.execute("INSERT INTO big SELECT seq, REPEAT('x', 180) FROM seq_1_to_2000");
+    db_.execute("INSERT INTO big SELECT seq, REPEAT('x', 180) FROM seq_1_to_800");
     const std::string before = db_.scalar("SELECT @@GLOBAL.max_binlog_cache_size");
     const std::string cache = db_.scalar("SELECT @@GLOBAL.binlog_cache_size");
     db_.execute("SET GLOBAL binlog_cache_size = 8192");

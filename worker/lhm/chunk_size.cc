@@ -26,7 +26,8 @@ void ChunkSize::took(std::int64_t rows, std::chrono::nanoseconds time) {
     }
     const double speed = static_cast<double>(rows) / seconds;
     rows_per_s_ = rows_per_s_ <= 0 ? speed : rows_per_s_ * (1 - kWeight) + speed * kWeight;
-    const double wanted = rows_per_s_ * std::chrono::duration<double>(options_.target).count();
+    const double wanted =
+        rows_per_s_ * std::chrono::duration<double>(options_.target).count() * share_;
     const double bounded = std::min(wanted, static_cast<double>(rows_) * kGrowthMax + 1);
     rows_ = std::clamp(static_cast<std::int64_t>(bounded), options_.rows_min, rows_max_);
 }
@@ -41,6 +42,11 @@ Status ChunkSize::back_off() {
     }
     rows_ = rows_max_ = fewer;
     return Ok{};
+}
+
+void ChunkSize::set_share(double share) {
+    const std::lock_guard lock(mutex_);
+    share_ = share;
 }
 
 }  // namespace shift::lhm

@@ -28,6 +28,9 @@ class ChunkSize {
     // The server cannot take a chunk of that many rows (its binary log cache is full): fewer from
     // here on, for good. Errors: kInvalidArgument - it cannot be smaller.
     Status back_off();
+    // Chunks shall take this share (0..1] of `target` until it is said anew: the application waits
+    // too long. Nothing changes where chunks do not adapt.
+    void set_share(double share);
 
   private:
     const Options options_;
@@ -35,6 +38,7 @@ class ChunkSize {
     std::int64_t rows_;
     std::int64_t rows_max_;
     double rows_per_s_ = 0;
+    double share_ = 1;
 };
 
 }  // namespace shift::lhm

@@ -7,6 +7,7 @@ namespace shift::lhm {
 namespace {
 
 constexpr std::chrono::milliseconds kNothingToClaim{50};
+constexpr std::chrono::milliseconds kNotNow{100};
 
 }  // namespace
 
@@ -75,14 +76,18 @@ void Crew::fail(Error error) {
 void Crew::run(int number) {
     Hand hand{sessions_,        throttle_, stop_, ledger_, fmt::format("{} {}", job_.role, number),
               job_.read_timeout};
-    if (Status served = serve(hand); !served.ok()) {
+    if (Status served = serve(number, hand); !served.ok()) {
         fail(std::move(served).error());
     }
     --running_;
 }
 
-Status Crew::serve(Hand& hand) {
+Status Crew::serve(int number, Hand& hand) {
     while (!stop_.reason() && !ledger_.is_complete()) {
+        if (!job_.may_work(number)) {
+            stop_.wait_for(kNotNow);
+            continue;
+        }
         throttle_.wait(stop_);
         if (stop_.reason()) {
             break;

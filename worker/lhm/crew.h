@@ -47,7 +47,8 @@ class Crew {
     struct Job {
         std::string role;  // "copy"
         std::chrono::seconds read_timeout{600};
-        std::function<std::int64_t()> rows;  // of the next range
+        std::function<std::int64_t()> rows;        // of the next range
+        std::function<bool(int number)> may_work;  // hand number 1..N; asked before each range
         // Ledger::FindEnd for the hand's session.
         std::function<Result<std::optional<KeyValue>>(
             Hand& hand, const std::optional<KeyValue>& after, const std::optional<KeyValue>& up_to,
@@ -69,7 +70,7 @@ class Crew {
 
   private:
     void run(int number);
-    Status serve(Hand& hand);
+    Status serve(int number, Hand& hand);
     void fail(Error error);
 
     Job job_;

@@ -59,6 +59,13 @@ struct ThrottleOptions {
     std::chrono::milliseconds interval{1000};
 };
 
+// How the work follows what the application feels (Pace).
+struct PaceOptions {
+    bool adapt = true;
+    // What a small write may take; 0 = several times what it took before the copy.
+    std::chrono::milliseconds write_max{0};
+};
+
 struct KillRule {
     std::chrono::seconds age_min{0};  // 0 = nothing is killed
     std::vector<std::string> users;   // only these; empty = anybody but the system's
@@ -106,6 +113,7 @@ struct Options {
     std::chrono::seconds data_check_max{60};  // how long the dry run may look through the rows
     RetryOptions retry;
     ThrottleOptions throttle;
+    PaceOptions pace;
     SwapOptions swap;
     DeferIndexes defer_indexes = DeferIndexes::kAuto;
     Instant instant = Instant::kAuto;

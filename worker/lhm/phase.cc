@@ -6,6 +6,7 @@
 
 #include "worker/lhm/conflicts.h"
 #include "worker/lhm/copier.h"
+#include "worker/lhm/pace.h"
 #include "worker/lhm/proof.h"
 #include "worker/lhm/retry.h"
 #include "worker/mysql/errors.h"
@@ -97,6 +98,9 @@ Result<std::optional<Ending>> Phase::run_crew(Throttle& throttle, Copier& copier
         if (*before) {
             return *before;
         }
+        Pace pace(engine_.options_.pace, engine_.plan_, threads, size_, engine_.sessions_,
+                  engine_.world_.listener, engine_.options_.throttle.interval / 2);
+        job.may_work = [&pace](int number) { return pace.may_work(number); };
         Crew crew(job, threads, ledger_, engine_.sessions_, throttle);
         ASSIGN_OR_RETURN(auto ended, watch(crew, throttle));
         crew.stop();

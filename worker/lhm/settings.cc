@@ -245,6 +245,15 @@ std::vector<SettingRow> throttle_rows() {
          text_into([](Options & o) -> auto& { return o.throttle.http; })},
         {{"throttle-file", "FILE", "wait while it exists", kThrottle},
          text_into([](Options & o) -> auto& { return o.throttle.file; })},
+        {{"no-pace", "", "work as hard as ever while the application's writes become slow",
+          kThrottle},
+         flag_into(
+             [](Options & o) -> auto& { return o.pace.adapt; }, false)},
+        {{"max-write-time", "TIME",
+          "what a small write may take before fewer connections and shorter chunks work (8 times "
+          "what it took before the copy, 20ms at least)",
+          kThrottle},
+         time_into([](Options & o) -> auto& { return o.pace.write_max; })},
         {{"throttle-interval", "TIME", "how often all that is asked (1)", kThrottle},
          time_into([](Options & o) -> auto& { return o.throttle.interval; })},
     };
