@@ -367,7 +367,7 @@ void die_at_any_three(const Route& route, std::uint64_t seed, int runs) {
     };
     for (int i = 0; i < runs; ++i) {
         const std::vector<std::string> three = {any(), any(), any()};
-        if (!full_run() || is_in_shard(static_cast<std::size_t>(i))) {
+        if (is_in_shard(static_cast<std::size_t>(i))) {
             die_at(route, three, seed, false);
         }
     }

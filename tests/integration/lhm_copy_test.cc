@@ -243,7 +243,7 @@ TEST_F(LhmCopy, AValueThatWouldChangeStopsTheCopyAndIsNamed) {
 
 TEST_F(LhmCopy, AChunkTooLargeForTheBinaryLogIsMadeSmaller) {
     db_.execute("CREATE TABLE big (id INT NOT NULL PRIMARY KEY, a VARCHAR(200))");
-    db_.execute("INSERT INTO big SELECT seq, REPEAT('x', 180) FROM seq_1_to_800");
+    db_.execute("INSERT INTO big SELECT seq, REPEAT('x', 180) FROM seq_1_to_2000");
     const std::string before = db_.scalar("SELECT @@GLOBAL.max_binlog_cache_size");
     const std::string cache = db_.scalar("SELECT @@GLOBAL.binlog_cache_size");
     db_.execute("SET GLOBAL binlog_cache_size = 8192");

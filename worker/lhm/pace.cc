@@ -14,7 +14,7 @@ constexpr std::size_t kIdleWrites = 5;
 constexpr std::size_t kRecentWrites = 3;  // their median counts: one slow disk write is no strain
 constexpr int kCalmWrites = 6;
 // Without a limit of their own: so many times what a write took before, and never less than this,
-// for on a fast disk ten times nothing is still nothing.
+// for on a fast disk eight times nothing is still nothing.
 constexpr int kTimesIdle = 8;
 constexpr PaceRule::Micros kLimitMin{20'000};
 constexpr double kShareMin = 0.1;

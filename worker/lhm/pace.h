@@ -28,7 +28,7 @@ class PaceRule {
 
     // A write before the work began.
     void probed_idle(Micros time);
-    // A write while the work goes on. True: pace() is another now.
+    // A write while the work goes on. True: hands() or share() is another now.
     bool probed(Micros time);
 
     int hands_max() const { return hands_max_; }
