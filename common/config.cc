@@ -255,6 +255,7 @@ const std::vector<Key>& keys() {
              return known.ok() ? std::string() : known.error().message;
          }},
         {"lhm_threads", lhm_number("threads", 1, 64)},
+        {"lhm_host_threads", lhm_number("host-threads", 0, 256)},
         {"lhm_stride", lhm_number("stride", 1, 1e9)},
         {"lhm_chunk_time", lhm_time("chunk-time")},
         {"lhm_chunk_rows_max", lhm_number("chunk-rows-max", 1, 1e9)},

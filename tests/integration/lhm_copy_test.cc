@@ -162,6 +162,52 @@ TEST_F(LhmCopy, WorksLessWhileSmallWritesAreSlow) {
     EXPECT_FALSE(copy({"--max-write-time", "20ms", "--no-pace"}).says("small writes take"));
 }
 
+// All migrations of one server share its connections: a lock of the server for each, whoever holds
+// it.
+TEST_F(LhmCopy, SharesTheServerWithOtherMigrations) {
+    db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY)");
+    db_.execute("INSERT INTO w SELECT seq FROM seq_1_to_2000");
+    const auto slots = [&] {
+        std::int64_t count = 0;
+        for (int number = 1; number <= 4; ++number) {
+            count += db_.integer("SELECT COALESCE(IS_USED_LOCK('shift-lhm slot " +
+                                 std::to_string(number) + "') <> CONNECTION_ID(), 0)");
+        }
+        return count;
+    };
+    const auto short_with = [&](int held) {
+        return db_.integer("SELECT COALESCE(IS_USED_LOCK('shift-lhm short with " +
+                           std::to_string(held) + "'), 0)") != 0;
+    };
+    for (int number = 1; number <= 4; ++number) {  // somebody has them all
+        db_.execute("DO GET_LOCK('shift-lhm slot " + std::to_string(number) + "', 0)");
+    }
+    lhm_.start(
+        Lhm::quick("change-table", "app.w",
+                   {"--add-column", "x int", "--stride", "10", "--delay", "100ms", "--threads", "4",
+                    "--throttle-interval", "20ms", "--throttle-file", dir_ / "hold", "--execute"}));
+    ASSERT_TRUE(poll_until([&] { return short_with(0); })) << lhm_.output();
+    ASSERT_TRUE(poll_until([&] { return count("lhmn_w") > 0; })) << "one works all the same";
+    hold();
+    EXPECT_NE(lhm_.output().find("1 of 4 connections work"), std::string::npos) << lhm_.output();
+    db_.execute("DO RELEASE_LOCK('shift-lhm slot 2')");
+    EXPECT_TRUE(poll_until([&] { return slots() == 1 && short_with(1) && !short_with(0); }));
+    for (const int number : {1, 3, 4}) {
+        db_.execute("DO RELEASE_LOCK('shift-lhm slot " + std::to_string(number) + "')");
+    }
+    EXPECT_TRUE(poll_until([&] { return slots() == 4 && !short_with(1); }));
+
+    db_.execute("DO GET_LOCK('shift-lhm short with 1', 0)");  // another one that has only one
+    EXPECT_TRUE(poll_until([&] { return slots() == 2; }));
+    db_.execute("DO RELEASE_LOCK('shift-lhm short with 1')");
+    EXPECT_TRUE(poll_until([&] { return slots() == 4; }));
+    let_go();
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_EQ(slots(), 0);
+    EXPECT_EQ(count("w"), 2000);
+}
+
 // Rows that are taken out behind the copy's back tell whether their range is copied again. L12
 TEST_F(LhmCopy, AKilledCopyGoesOnWhereItWas) {
     make_users(1000);

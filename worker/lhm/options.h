@@ -64,7 +64,11 @@ struct PaceOptions {
     bool adapt = true;
     // What a small write may take; 0 = several times what it took before the copy.
     std::chrono::milliseconds write_max{0};
+    // Connections of all migrations together on one server (HostBudget); 0 = no limit, nullopt =
+    // those of one migration, kHostThreads at least.
+    std::optional<int> host_threads;
 };
+inline constexpr int kHostThreads = 4;
 
 struct KillRule {
     std::chrono::seconds age_min{0};  // 0 = nothing is killed

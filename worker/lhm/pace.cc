@@ -103,18 +103,20 @@ Pace::Pace(const PaceOptions& options, const Plan& plan, int hands_max, ChunkSiz
       sessions_(sessions),
       listener_(listener),
       interval_(std::max(interval, kIntervalMin)),
+      budget_(options.host_threads.value_or(std::max(hands_max, kHostThreads))),
       rule_(hands_max, options.write_max.count() > 0
                            ? std::optional<PaceRule::Micros>(options.write_max)
                            : std::nullopt) {
     size_.set_share(1);
-    if (!options_.adapt) {
+    if (!options_.adapt && !budget_.is_limited()) {
         return;
     }
-    for (std::size_t i = 0; i < kIdleWrites; ++i) {
+    for (std::size_t i = 0; options_.adapt && i < kIdleWrites; ++i) {
         if (const auto time = probe()) {
             rule_.probed_idle(*time);
         }
     }
+    look_at_budget();
     thread_ = std::thread([this] {
         run();
         mysql_thread_end();
@@ -134,19 +136,38 @@ Pace::~Pace() {
 
 bool Pace::may_work(int number) const {
     const std::lock_guard lock(mutex_);
-    return number <= rule_.hands();
+    return number <= hands();
+}
+
+// With mutex_ held.
+int Pace::hands() const {
+    return budget_.is_limited() ? std::min(rule_.hands(), budget_.hands()) : rule_.hands();
 }
 
 void Pace::run() {
     std::unique_lock lock(mutex_);
     while (!changed_.wait_for(lock, interval_, [this] { return is_stopping_; })) {
         lock.unlock();
-        const auto time = probe();
+        const auto time = options_.adapt ? probe() : std::nullopt;
         lock.lock();
         if (time && rule_.probed(*time)) {
             size_.set_share(rule_.share());
-            tell();
         }
+        lock.unlock();
+        look_at_budget();
+        lock.lock();
+        tell();
+    }
+}
+
+// The slots of a session that was lost are gone, and it may have as many again.
+void Pace::look_at_budget() {
+    if (!budget_.is_limited()) {
+        return;
+    }
+    const auto on = session();
+    if (!on.ok() || !budget_.look(**on, rule_.hands()).ok()) {
+        session_.reset();
     }
 }
 
@@ -166,32 +187,50 @@ std::optional<PaceRule::Micros> Pace::probe() {
 
 Result<PaceRule::Micros> Pace::write_row() {
     const std::string table = qualified_name(plan_.database, plan_.names.control);
-    if (!session_ || session_->lost()) {
-        session_.reset();
-        ASSIGN_OR_RETURN(Connection opened, sessions_.open("pace", kAnswerTimeout));
+    ASSIGN_OR_RETURN(Connection * on, session());
+    if (row_id_.empty()) {
         const std::string find = fmt::format("SELECT MIN(id) FROM {} WHERE kind='pace'", table);
-        ASSIGN_OR_RETURN(auto id, opened.query_value(find));
+        ASSIGN_OR_RETURN(auto id, on->query_value(find));
         if (!id) {
-            RETURN_IF_ERROR(opened.execute(
+            RETURN_IF_ERROR(on->execute(
                 fmt::format("INSERT INTO {} (kind, event, code) VALUES ('pace', '', 0)", table)));
-            ASSIGN_OR_RETURN(id, opened.query_value(find));
+            ASSIGN_OR_RETURN(id, on->query_value(find));
         }
         row_id_ = id.value_or("0");
-        session_.emplace(std::move(opened));
     }
     const std::string sql =
         fmt::format("UPDATE {} SET code=COALESCE(code, 0) + 1 WHERE id={}", table, row_id_);
     const auto begun = std::chrono::steady_clock::now();
-    RETURN_IF_ERROR(session_->execute(sql));
+    RETURN_IF_ERROR(on->execute(sql));
     return std::chrono::duration_cast<PaceRule::Micros>(std::chrono::steady_clock::now() - begun);
 }
 
+Result<Connection*> Pace::session() {
+    if (!session_ || session_->lost()) {
+        session_.reset();
+        row_id_.clear();
+        ASSIGN_OR_RETURN(Connection opened, sessions_.open("pace", kAnswerTimeout));
+        session_.emplace(std::move(opened));
+    }
+    return &*session_;
+}
+
+// With mutex_ held.
 void Pace::tell() {
     const auto now = std::chrono::steady_clock::now();
-    if (!rule_.is_held_back() || now - told_ < kTellEvery) {
+    const bool is_short = hands() < rule_.hands();
+    if ((!rule_.is_held_back() && !is_short) || now - told_ < kTellEvery) {
         return;
     }
     told_ = now;
+    if (is_short) {
+        listener_.remark(
+            fmt::format("{} of {} connections work: other migrations of this server need theirs "
+                        "(--host-threads)",
+                        hands(), rule_.hands_max()),
+            LogLevel::kInfo);
+        return;
+    }
     listener_.remark(
         fmt::format("small writes take {:.1f} ms (limit {:.1f}): {} of {} connections work, chunks "
                     "take {:.0f} % of their time",

@@ -11,6 +11,7 @@
 
 #include "common/result.h"
 #include "worker/lhm/chunk_size.h"
+#include "worker/lhm/host_budget.h"
 #include "worker/lhm/listener.h"
 #include "worker/lhm/options.h"
 #include "worker/lhm/plan.h"
@@ -56,10 +57,11 @@ class PaceRule {
 // what that write takes (binary log, group commit and disk are shared) is what a small transaction
 // of the application takes. Beyond the limit half of the connections rest, then chunks become
 // shorter; when it is calm again, all comes back step by step. A write that fails at once says
-// nothing.
+// nothing. And of the connections only those work that the server's budget allows (HostBudget).
 class Pace {
   public:
-    // One write every `interval`. Blocks for those before the work (some milliseconds each).
+    // One write and one look every `interval`. Blocks for those before the work (some milliseconds
+    // each).
     Pace(const PaceOptions& options, const Plan& plan, int hands_max, ChunkSize& size,
          Sessions& sessions, Listener& listener, std::chrono::milliseconds interval);
     ~Pace();
@@ -71,8 +73,11 @@ class Pace {
 
   private:
     void run();
+    void look_at_budget();
     std::optional<PaceRule::Micros> probe();
     Result<PaceRule::Micros> write_row();
+    Result<Connection*> session();
+    int hands() const;
     void tell();
 
     const PaceOptions& options_;
@@ -83,6 +88,7 @@ class Pace {
     const std::chrono::milliseconds interval_;
     std::optional<Connection> session_;  // the thread's, after the constructor
     std::string row_id_;                 // ours in the control table, as session_ found it
+    HostBudget budget_;
     std::chrono::steady_clock::time_point told_{};
 
     mutable std::mutex mutex_;  // guards what follows

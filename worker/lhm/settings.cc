@@ -196,6 +196,14 @@ std::vector<SettingRow> copy_rows() {
           kCopy},
          number_into(
              [](Options & o) -> auto& { return o.threads; }, 1, 64)},
+        {{"host-threads", "N",
+          "connections that copy or compare on one server, of all migrations together (4; 0: any)",
+          kCopy},
+         [](const std::string& value, Options& options) -> Status {
+             ASSIGN_OR_RETURN(const double threads, number(value, 0, 256));
+             options.pace.host_threads = static_cast<int>(threads);
+             return Ok{};
+         }},
         {{"defer-indexes", "WHEN",
           "secondary indexes after the copy: yes, no, auto (large tables without replicas)", kCopy},
          when_into(&Options::defer_indexes)},
