@@ -536,6 +536,9 @@ std::vector<std::string> Service::check_new(const Params& params, MigrationRow& 
     if (!is_blank(params.text("engine"))) {
         options["engine"] = *params.text("engine");
     }
+    if (params.flag("allow_loss").value_or(false)) {
+        options["allow_loss"] = true;
+    }
     row.custom_options = to_line(options);
     return errors.messages();
 }

@@ -191,6 +191,19 @@ Status read_positive(const Json& object, const char* key, int& value) {
     return Ok{};
 }
 
+Status read_flag(const Json& object, const char* key, bool& value) {
+    if (!object.contains(key) || object[key].is_null() || object[key] == "") {
+        return Ok{};
+    }
+    const auto flag = get_bool(object, key);
+    if (!flag) {
+        return Error{Errc::kInvalidArgument,
+                     fmt::format("custom option {}: not true or false", key)};
+    }
+    value = *flag;
+    return Ok{};
+}
+
 Status read_text(const Json& object, const char* key, std::string& value) {
     if (object.contains(key) && (object[key].is_object() || object[key].is_array())) {
         return Error{Errc::kInvalidArgument, fmt::format("custom option {}: not a text", key)};
@@ -351,6 +364,7 @@ Result<CustomOptions> parse_custom_options(const std::string& text) {
     RETURN_IF_ERROR(read_text(*parsed, "config_path", options.config_path));
     RETURN_IF_ERROR(read_text(*parsed, "recursion_method", options.recursion_method));
     RETURN_IF_ERROR(read_text(*parsed, "engine", options.engine));
+    RETURN_IF_ERROR(read_flag(*parsed, "allow_loss", options.allow_loss));
     if (!options.engine.empty()) {
         if (Status known = check_engine(options.engine); !known.ok()) {
             return std::move(known).error().within("custom option engine");
@@ -364,7 +378,8 @@ Json to_json(const CustomOptions& options) {
                 {"max_replication_lag", options.max_replication_lag},
                 {"config_path", options.config_path},
                 {"recursion_method", options.recursion_method},
-                {"engine", options.engine}};
+                {"engine", options.engine},
+                {"allow_loss", options.allow_loss}};
 }
 
 Result<Migration> parse_migration(const Json& value) {

@@ -47,9 +47,9 @@ int status_of_step(Step step);
 enum class Mode { kTable, kView };
 enum class Action { kCreate, kDrop, kAlter };
 enum class Runtype { kUndecided, kLong, kShort, kNoCheckAlter };
-const char* mode_name(Mode mode);            // "table" "view"
-const char* action_name(Action action);      // "create" "drop" "alter"
-const char* runtype_name(Runtype runtype);   // "undecided" "long" "short" "nocheckalter"
+const char* mode_name(Mode mode);           // "table" "view"
+const char* action_name(Action action);     // "create" "drop" "alter"
+const char* runtype_name(Runtype runtype);  // "undecided" "long" "short" "nocheckalter"
 std::optional<Mode> parse_mode(const std::string& name);
 std::optional<Action> parse_action(const std::string& name);
 std::optional<Runtype> parse_runtype(const std::string& name);
@@ -62,7 +62,8 @@ struct CustomOptions {
     int max_replication_lag = 1;  // seconds
     std::string config_path;
     std::string recursion_method;
-    std::string engine;  // "" = the configured one
+    std::string engine;       // "" = the configured one
+    bool allow_loss = false;  // the engine lhm: values may be rounded and cut
 };
 Result<CustomOptions> parse_custom_options(const std::string& text);
 Json to_json(const CustomOptions& options);

@@ -79,6 +79,9 @@ Json fields_of(const SubmitOptions& options) {
     if (!options.engine.empty()) {
         fields["engine"] = options.engine;
     }
+    if (options.allow_loss) {
+        fields["allow_loss"] = true;
+    }
     return fields;
 }
 

@@ -20,6 +20,7 @@ struct SubmitOptions {
     std::string config_path;
     std::string recursion_method;
     std::string engine;
+    bool allow_loss = false;
     bool wait = false;  // until it is prepared
     std::optional<double> timeout_s;
 };

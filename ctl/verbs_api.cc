@@ -42,6 +42,8 @@ void ApiVerbs::add_submit(CLI::App& app, Run& run) {
             const Status known = check_engine(name);
             return known.ok() ? std::string() : known.error().message;
         });
+    submit->add_flag("--allow-loss", options.allow_loss,
+                     "engine lhm: values may be rounded and cut");
     submit->add_flag("--wait", options.wait, "until it is prepared");
     submit->add_option("--timeout", submit_timeout_s_, "wait at most this long")
         ->type_name("SECONDS")

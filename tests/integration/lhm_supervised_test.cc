@@ -206,8 +206,26 @@ INSTANTIATE_TEST_SUITE_P(
                       Refused{"TakenName", "CREATE TABLE lhmn_t (id INT)",
                               "ALTER TABLE t ADD COLUMN x INT",
                               "lhmn_t exists and nothing says that we made it"},
+                      Refused{"Loss", "ALTER TABLE t ADD COLUMN d DECIMAL(8,3) DEFAULT 1.234",
+                              "ALTER TABLE t MODIFY d DECIMAL(8,2)", "allow it by allow-loss"},
                       Refused{"NoSuchColumn", "", "ALTER TABLE t DROP COLUMN nothing", "nothing"}),
     [](const auto& one) { return std::string(one.param.name); });
+
+TEST(LhmSupervised, OneMigrationMayBeAllowedToRoundValues) {
+    Scenario s(small_chunks(true));
+    s.db().execute("USE app");
+    s.db().execute("CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(8,3))");
+    s.db().execute("INSERT INTO t VALUES (1, 1.234), (2, 2)");
+    Change change = lhm_change();
+    change.ddl = "ALTER TABLE t MODIFY d DECIMAL(8,2)";
+    change.final_insert = "";
+    change.custom_options = {{"engine", "lhm"}, {"allow_loss", true}};
+    const MigrationId id = s.submit(change);
+    s.bring_to_copied(id);
+    s.rename(id);
+    s.await_status(id, 8);
+    EXPECT_EQ(s.db().scalar("SELECT GROUP_CONCAT(d ORDER BY id) FROM t"), "1.23,2.00");
+}
 
 // ---- pause, cancel, drain
 

@@ -44,6 +44,7 @@ Result<lhm::Options> options_of(const Context& context) {
         {"Threads_running", static_cast<double>(job.options.max_threads_running)});
     options.throttle.lag_max = std::chrono::seconds(job.options.max_replication_lag);
     options.throttle.recursion_method = job.options.recursion_method;
+    options.allow_loss = options.allow_loss || job.options.allow_loss;
     options.swap.patience = kLockPatience;
     options.swap.archive = trash_name(trash_timestamp(context.clock.wall()), context.table);
     return options;

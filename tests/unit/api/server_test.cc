@@ -564,6 +564,7 @@ TEST_F(ServerTest, CustomOptionsKeepTheTypesTheyWereSentWith) {
                                     {"max_replication_lag", 2},
                                     {"config_path", nullptr},
                                     {"engine", "lhm"},
+                                    {"allow_loss", "true"},
                                     {"final_insert", "INSERT  INTO x VALUES (1)"}});
     const Json migration = row(id);
     const auto options = parse_json(migration["custom_options"].get<std::string>());
@@ -571,7 +572,8 @@ TEST_F(ServerTest, CustomOptionsKeepTheTypesTheyWereSentWith) {
                               {"max_replication_lag", 2},
                               {"config_path", nullptr},
                               {"recursion_method", ""},
-                              {"engine", "lhm"}}));
+                              {"engine", "lhm"},
+                              {"allow_loss", true}}));
     EXPECT_EQ(migration["final_insert"], "INSERT  INTO x VALUES (1)");
 }
 

@@ -180,6 +180,24 @@ TEST(CustomOptions, MayBeNumbersOrStrings) {
     EXPECT_EQ(options->engine, "pt-osc");
 }
 
+TEST(CustomOptions, AllowLossIsTrueOrFalse) {
+    for (const char* value : {"true", "\"true\"", "1", "\"1\""}) {
+        EXPECT_TRUE(
+            parse_custom_options(std::string(R"({"allow_loss":)") + value + "}")->allow_loss)
+            << value;
+    }
+    for (const char* value : {"false", "\"0\"", "null", "\"\""}) {
+        EXPECT_FALSE(
+            parse_custom_options(std::string(R"({"allow_loss":)") + value + "}")->allow_loss)
+            << value;
+    }
+    for (const char* value : {"\"perhaps\"", "2", "[true]", "{}"}) {
+        const auto options = parse_custom_options(std::string(R"({"allow_loss":)") + value + "}");
+        ASSERT_FALSE(options.ok()) << value;
+        EXPECT_NE(options.error().message.find("allow_loss: not true or false"), std::string::npos);
+    }
+}
+
 TEST(CustomOptions, RefuseWhatIsNoPositiveNumber) {
     for (const char* value :
          {"0", "-1", "\"abc\"", "1.5", "\"12x\"", "99999999999", "true", "[1]"}) {
