@@ -27,7 +27,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from osc import MIB, Server, machine_text, say
+from host import Server, machine_text, say
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tests" / "stand_ins" / "sleeping_pt_osc.pl"
