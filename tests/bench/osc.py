@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import osc_profile
 from host import MIB, Server, machine_text, say
 from osc_load import Load, between, by_phase, felt
 from osc_report import all_ratios, markdown, svg
@@ -175,6 +176,25 @@ def run_case(options, letter):
     return results
 
 
+def profile_case(options, letter):
+    """One run of shift-lhm on a server that counts; not to be compared with the others."""
+    case = CASES[letter]
+    rows = options.rows or case["rows"]
+    folder = Path(tempfile.mkdtemp(prefix="osc-bench-", dir=options.dir))
+    server = Server(folder, case["pool"], osc_profile.OPTIONS)
+    try:
+        fill(server, case, rows)
+        settle(server)
+        osc_profile.begin(server)
+        phases, end, _, status, said = run_tool(commands(options, server, case, rows)["shift-lhm"], server)
+        if status != 0:
+            raise SystemExit(f"shift-lhm failed\n{said[-3000:]}")
+        return f"Case {letter}: {case['what']}. " + osc_profile.text(server, end - phases[0][1])
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def main():
     parser = argparse.ArgumentParser(prog="tests/bench/osc.sh", description=__doc__)
     parser.add_argument("--case", action="append", choices=sorted(CASES), help="only this one (several: repeat)")
@@ -190,11 +210,18 @@ def main():
     parser.add_argument("--report", metavar="DIR", help="osc.md and osc.svg there")
     parser.add_argument("--from", dest="earlier", metavar="FILE", action="append", default=[],
                         help="with the results of this JSON file too (runs nothing without --case)")
+    parser.add_argument("--profile", action="store_true",
+                        help="instead: one run of shift-lhm per case, as the server's performance_schema saw it")
     parser.add_argument("--dir", help="where the server's files are (default: the temporary folder)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="leave the server's files")
     options = parser.parse_args()
     options.loads = {"idle": [False], "oltp": [True], "both": [False, True]}[options.load]
+    if options.profile:
+        options.tools = None
+        for letter in options.case or sorted(CASES):
+            print(profile_case(options, letter))
+        return
     machine = machine_text()
     results = [one for path in options.earlier for one in json.loads(Path(path).read_text())["results"]]
     for letter in options.case or ([] if options.earlier else sorted(CASES)):
