@@ -343,6 +343,10 @@ void Attempts::finish(Entry& entry) {
     if (planted_bug("lose-outcome")) {
         attempt.outcome.reset();
     }
+    if (const std::string how = workers_.death_of(attempt);
+        !attempt.outcome && attempt.message.empty() && !how.empty()) {
+        attempt.message = trouble_of(attempt.outcome, "") + " (" + how + ")";
+    }
     AttemptEnd end;
     end.step = attempt.step;
     end.direct = attempt.engine == "direct" && attempt.step == Step::kRun;

@@ -195,8 +195,11 @@ Result<pid_t> UvWorkers::start(const AttemptFiles& files, int lock_fd) {
     options.flags = UV_PROCESS_DETACHED;  // its own session: it outlives us and our terminal
     options.stdio_count = 4;
     options.stdio = stdio;
-    options.exit_cb = [](uv_process_t* process, std::int64_t, int) {
+    options.exit_cb = [](uv_process_t* process, std::int64_t status, int signo) {
         auto* self = static_cast<UvWorkers*>(process->data);
+        self->deaths_[process->pid] = signo != 0
+                                          ? fmt::format("signal {}, {}", signo, ::strsignal(signo))
+                                          : fmt::format("exit status {}", status);
         self->children_.erase(process);  // reaped; its end is read from locks and events
         for (auto& [attempt, followed] : self->followed_) {
             followed.alive_until_ms = 0;
@@ -324,8 +327,14 @@ void UvWorkers::signal(const ProcessIdentity& process, int signo) {
     }
 }
 
+std::string UvWorkers::death_of(const AttemptRecord& attempt) const {
+    const auto found = deaths_.find(attempt.worker.pid);
+    return found == deaths_.end() ? "" : found->second;
+}
+
 void UvWorkers::close(const AttemptRecord& attempt) {
     followed_.erase(attempt.id);
+    deaths_.erase(attempt.worker.pid);
     const AttemptFiles files = files_of(attempt.id);
     if (!path_exists(files.dir)) {
         return;

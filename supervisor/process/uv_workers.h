@@ -28,6 +28,7 @@ class UvWorkers final : public Workers {
     Result<ProcessIdentity> spawn(const Job& job, const std::string& api_state_file) override;
     Life look(const AttemptRecord& attempt) override;
     std::vector<Json> new_events(const AttemptRecord& attempt) override;
+    std::string death_of(const AttemptRecord& attempt) const override;
     void ask_to_stop(const AttemptRecord& attempt, const std::string& reason) override;
     void signal(const ProcessIdentity& process, int signo) override;
     void close(const AttemptRecord& attempt) override;
@@ -74,6 +75,7 @@ class UvWorkers final : public Workers {
     const Logger& log_;
     std::map<std::int64_t, Followed> followed_;
     std::set<uv_process_t*> children_;
+    std::map<std::int64_t, std::string> deaths_;  // by pid, until their attempts are closed
     std::set<StopRequest*> stop_requests_;
     UvBackground background_;
 };

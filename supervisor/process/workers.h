@@ -29,6 +29,9 @@ class Workers {
     virtual std::vector<Json> new_events(const AttemptRecord& attempt) = 0;
     // Asks the worker to stop over worker.sock; `reason`: pause drain cancel shutdown.
     virtual void ask_to_stop(const AttemptRecord& attempt, const std::string& reason) = 0;
+    // How its process ended ("signal 9, Killed"); "" when that is not known, as of one that was
+    // started by another daemon.
+    virtual std::string death_of(const AttemptRecord&) const { return {}; }
     // Signals exactly that process; a gone one is ignored.
     virtual void signal(const ProcessIdentity& process, int signo) = 0;
     // Marks the directory `closed` and removes credentials, sockets and locks.

@@ -53,7 +53,7 @@ TEST(WithoutADaemon, TheJournalTellsStatusWhyAndTheLastError) {
         const pid_t now = worker_of(s, id);
         return now > 0 && now != first;
     });
-    const std::string died = "the worker died without an outcome";
+    const std::string died = "the worker died without an outcome (signal 9, Killed)";
     EXPECT_EQ(s.supervisor().migration(id)["last_error"], died);
     EXPECT_THAT(ctl(s, {"status"}).out, HasSubstr("last error: " + died));
     EXPECT_THAT(ctl(s, {"status", number}).out, HasSubstr(died));
