@@ -9,7 +9,9 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -64,8 +66,11 @@ CASES = {
 }
 
 
-def put_back(server):
+def put_back(server, name, rows):
     """The table as it was before, by the same way for all tools; statistics and pages settled."""
+    left = int(server.ask("SELECT COUNT(*) FROM t"))
+    if left != rows:
+        raise SystemExit(f"{name} left {left} rows of {rows}")
     server.ask("ALTER TABLE t DROP COLUMN extra, FORCE, ALGORITHM=INPLACE")
     for table in server.ask("SHOW TABLES").splitlines():
         if table != "t":
@@ -147,7 +152,7 @@ def run_load(options, server, letter, load, results):
         for name, command in order:
             settle(server)
             one = run_once(server, name, command, load)
-            put_back(server)
+            put_back(server, name, rows)
             one.update(case=letter, load=load is not None, round=number + 1)
             say("  " + json.dumps({key: one[key] for key in one if key != "phases"}))
             results.append(one)
@@ -216,6 +221,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="leave the server's files")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options.loads = {"idle": [False], "oltp": [True], "both": [False, True]}[options.load]
     if options.profile:
         options.tools = None

@@ -25,14 +25,15 @@ def plain_copy(server, case, rows, connections):
            + "; RENAME TABLE t TO t_old, t_plain TO t")
 
     def run(name, sql):
-        path = server.folder / f"plain-{name}.sql"
+        path = server.folder / f"plain-{connections}-{name}.sql"
         # Rows that are copied are locked in no case: READ COMMITTED reads a snapshot.
         path.write_text("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; " + sql + ";\n")
         return shlex.join(server.client("source " + str(path), "bench"))
 
-    copies = " & ".join(run(str(number), ";\n".join(part)) for number, part in enumerate(parts) if part)
-    return ["sh", "-ec", f"echo phase=copy; {run('begin', begin)}; {copies} & wait; echo phase=indexes; "
-            f"{run('end', end)}"]
+    copies = "; ".join(run(str(number), ";\n".join(part)) + f" & pids=\"$pids $!\""
+                       for number, part in enumerate(parts) if part)
+    return ["sh", "-ec", f"echo phase=copy; {run('begin', begin)}; {copies}; "
+            "for pid in $pids; do wait $pid; done; echo phase=indexes; " + run("end", end)]
 
 
 def commands(options, server, case, rows):
