@@ -93,39 +93,40 @@ def settle(server):
 
 
 def run_tool(command, server):
-    """When each phase began, when it ended, its memory in MiB, its exit status, and what it said."""
-    phases = [("begin", time.time())]
+    """(phase, begin, end) of each, its memory in MiB, its exit status, and what it said."""
+    begun = [("begin", time.time())]
     lines = []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                env=dict(os.environ, HOME=str(server.folder)))
     for line in process.stdout:
         lines.append(line)
         name = phase_in(line)
-        if name and name != phases[-1][0]:
-            phases.append((name, time.time()))
+        if name and name != begun[-1][0]:
+            begun.append((name, time.time()))
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
-    return phases, time.time(), usage.ru_maxrss / 1024, status, "".join(lines)
+    ends = [begin for _, begin in begun[1:]] + [time.time()]
+    phases = [(name, begin, end) for (name, begin), end in zip(begun, ends)]
+    return phases, usage.ru_maxrss / 1024, status, "".join(lines)
 
 
 def run_once(server, name, command, load):
     before = server.binlog_bytes()
     from_second = len(load.seconds()) if load else 0
-    phases, end, rss, status, said = run_tool(command, server)
+    phases, rss, status, said = run_tool(command, server)
     if status != 0:
         say(said[-3000:])
         raise SystemExit(f"{name} failed")
     begun = phases[0][1]
-    result = {"tool": name, "seconds": round(end - begun, 2), "rss_mib": round(rss, 1),
+    result = {"tool": name, "seconds": round(phases[-1][2] - begun, 2), "rss_mib": round(rss, 1),
               "binlog_mib": round((server.binlog_bytes() - before) / MIB, 1)}
-    ends = [begin for _, begin in phases[1:]] + [end]
     result["phase_seconds"] = {}
-    for (phase, begin), until in zip(phases, ends):
-        result["phase_seconds"][phase] = round(result["phase_seconds"].get(phase, 0) + until - begin, 2)
+    for phase, begin, end in phases:
+        result["phase_seconds"][phase] = round(result["phase_seconds"].get(phase, 0) + end - begin, 2)
     if load:
         time.sleep(1.1)
         result.update(felt(load.seconds()[from_second:]))
-        result["phases"] = by_phase(load.transactions(begun), phases, end)
+        result["phases"] = by_phase(load.transactions(begun), phases)
     return result
 
 
@@ -191,10 +192,10 @@ def profile_case(options, letter):
         fill(server, case, rows)
         settle(server)
         osc_profile.begin(server)
-        phases, end, _, status, said = run_tool(commands(options, server, case, rows)["shift-lhm"], server)
+        phases, _, status, said = run_tool(commands(options, server, case, rows)["shift-lhm"], server)
         if status != 0:
             raise SystemExit(f"shift-lhm failed\n{said[-3000:]}")
-        return f"Case {letter}: {case['what']}. " + osc_profile.text(server, end - phases[0][1])
+        return f"Case {letter}: {case['what']}. " + osc_profile.text(server, phases[-1][2] - phases[0][1])
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

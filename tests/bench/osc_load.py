@@ -65,12 +65,11 @@ def between(transactions, begin, end):
             "p99_ms": percentile(took, 0.99), "longest_ms": round(1000 * took[-1], 1)}
 
 
-def by_phase(transactions, phases, end):
-    """`phases`: (name, when it began); the last one ends at `end`."""
+def by_phase(transactions, phases):
+    """`phases`: (name, begin, end)."""
     found = {}
-    for at, (name, begin) in enumerate(phases):
-        until = phases[at + 1][1] if at + 1 < len(phases) else end
-        part = between(transactions, begin, until)
+    for name, begin, end in phases:
+        part = between(transactions, begin, end)
         if part:
-            found[name] = {"seconds": round(until - begin, 2), **part}
+            found[name] = {"seconds": round(end - begin, 2), **part}
     return found

@@ -67,9 +67,9 @@ def is_plain(name):
     return name.startswith("plain")
 
 
-# How a line of output tells what begins; shift-lhm says it as JSON.
+# How a line of output tells what begins; shift-lhm says it as JSON, its keys in order.
 PHASES = [
-    (re.compile(r'"event":\s*"phase".*"phase":\s*"([a-z ]+)"|"phase":\s*"([a-z ]+)".*"event":\s*"phase"'), None),
+    (re.compile(r'"event":\s*"phase".*"phase":\s*"([a-z ]+)"'), None),
     (re.compile(r"^phase=(\w+)"), None),
     (re.compile(r"^\S* ?Copying approximately|^\S* Creating triggers"), "copy"),
     (re.compile(r"^\S* Swapping tables"), "swap"),
@@ -79,5 +79,5 @@ PHASES = [
 def phase_in(line):
     for pattern, name in PHASES:
         if found := pattern.search(line):
-            return name or next(group for group in found.groups() if group)
+            return name or found.group(1)
     return None
