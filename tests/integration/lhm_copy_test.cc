@@ -124,9 +124,11 @@ TEST_F(LhmCopy, SeveralConnectionsShareTheRanges) {
 }
 
 // MariaDB would make the copiers wait for each other, and the application for all of them.
-TEST_F(LhmCopy, OneConnectionCopiesWhereTheCounterIsLocked) {
+TEST_F(LhmCopy, ConnectionsTakeTurnsWhereTheCounterIsLocked) {
     make_users(10);
     EXPECT_TRUE(lhm_.plan("app.users", {"--add-column", "x int", "--threads", "4"})
+                    .says("copy        2 connections in turns,"));
+    EXPECT_TRUE(lhm_.plan("app.users", {"--add-column", "x int", "--threads", "1"})
                     .says("copy        1 connection,"));
     db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY)");
     EXPECT_TRUE(lhm_.plan("app.w", {"--add-column", "x int", "--threads", "4"})

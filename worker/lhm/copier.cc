@@ -19,6 +19,10 @@ constexpr int kTellLocksAfter = 8;
 // waits as long. Fewer would be gentler, and never get done where the application locks all the
 // time.
 constexpr std::int64_t kRowsToWaitFor = 32;
+// After a lock in the way so many chunks are fenced.
+constexpr int kContendedChunks = 100;
+constexpr int kFenceTries = 50;
+constexpr std::chrono::milliseconds kFencePause{2};
 constexpr std::size_t kWarningKindsMax = 50;
 // What says nothing about a row's values: that it is there already, and that the statement is not
 // safe for statement-based replication.
@@ -87,7 +91,6 @@ Status Copier::copy(Hand& hand, const Range& range) {
             chunk.up_to = end ? std::move(end) : rest.up_to;
         }
         crash_point("lhm-chunk");
-        const auto begun = std::chrono::steady_clock::now();
         Result<Chunk> copied = Error{};
         const bool waits = rows <= kRowsToWaitFor;
         if (auto session = hand.session(); !session.ok()) {
@@ -95,7 +98,7 @@ Status Copier::copy(Hand& hand, const Range& range) {
         } else if (Status ready = set_patience(hand, waits); !ready.ok()) {
             copied = std::move(ready).error();
         } else {
-            copied = copy_chunk(**session, chunk, waits);
+            copied = copy_chunk(hand, chunk, waits);
         }
         if (!copied.ok()) {
             RETURN_IF_ERROR(after_failure(hand, copied.error(), tries, locks));
@@ -105,7 +108,7 @@ Status Copier::copy(Hand& hand, const Range& range) {
         locks.succeeded();
         tally_.rows += copied->rows;
         ++tally_.chunks;
-        size_.took(copied->rows, std::chrono::steady_clock::now() - begun);
+        size_.took(copied->rows, copied->time);
         if (chunk.up_to == rest.up_to) {
             hand.ledger.finish(range);
             hand.throttle.rest(hand.stop);
@@ -130,21 +133,62 @@ Status Copier::set_patience(Hand& hand, bool waits) {
     return Ok{};
 }
 
-Result<Copier::Chunk> Copier::copy_chunk(Connection& connection, const Range& range, bool waits) {
+Result<Copier::Chunk> Copier::copy_chunk(Hand& hand, const Range& range, bool waits) {
+    Connection& connection = *hand.connection;
+    std::unique_lock turn(turn_, std::defer_lock);
+    const bool is_contended = contended_chunks_ > 0 && contended_chunks_-- > 0;
+    if (is_contended) {
+        take(turn);  // rows that somebody wants are not locked while another chunk is inserted
+        if (!waits) {
+            put_fence(hand, range);
+        }
+    }
+    const auto begun = std::chrono::steady_clock::now();
     RETURN_IF_ERROR(connection.execute("START TRANSACTION"));
-    auto chunk = insert_chunk(connection, range, waits);
+    auto chunk = insert_chunk(connection, range, waits, turn);
     if (chunk.ok()) {
+        if (turn.owns_lock()) {
+            turn.unlock();
+        }
         RETURN_IF_ERROR(connection.execute("COMMIT"));
+        chunk->time = std::chrono::steady_clock::now() - begun;
         return chunk;
     }
     if (!connection.lost()) {
         (void)connection.execute("ROLLBACK").ok();
     }
+    // Still in turn: what looks for the row inserts, too.
     Error error = std::move(chunk).error();
     return is_data_error(error) ? with_row(connection, range, std::move(error)) : error;
 }
 
-Result<Copier::Chunk> Copier::insert_chunk(Connection& connection, const Range& range, bool waits) {
+// The chunk's last row before the chunk: an application's REPEATABLE READ transaction that changes
+// a row behind it locks the gap it finds in the shadow, and with nothing there that gap begins at
+// the rows that were copied last, where the chunk's would go. Now it begins at the fence. One row
+// is in before the next transaction locks the gap; a chunk would not be. What goes wrong here is
+// the chunk's to tell.
+void Copier::put_fence(Hand& hand, const Range& range) {
+    if (!range.up_to || !plan_.filter.empty()) {
+        return;
+    }
+    const std::string sql = copy_row_statement(plan_, *range.up_to);
+    for (int i = 0; i < kFenceTries && !hand.stop.reason(); ++i) {
+        const Status put = hand.connection->execute(sql);
+        if (put.ok() || hand.connection->lost() || !is_lock_trouble(put.error())) {
+            return;
+        }
+        hand.stop.wait_for(kFencePause);
+    }
+}
+
+void Copier::take(Turn& turn) {
+    if (plan_.copies_in_turns && !turn.owns_lock()) {
+        turn.lock();
+    }
+}
+
+Result<Copier::Chunk> Copier::insert_chunk(Connection& connection, const Range& range, bool waits,
+                                           Turn& turn) {
     Chunk chunk;
     ASSIGN_OR_RETURN(const auto count,
                      connection.query_value(lock_range_statement(plan_, range, waits)));
@@ -152,6 +196,7 @@ Result<Copier::Chunk> Copier::insert_chunk(Connection& connection, const Range& 
     if (chunk.rows == 0) {
         return chunk;
     }
+    take(turn);
     RETURN_IF_ERROR(connection.execute(copy_range_statement(plan_, range)));
     chunk.inserted = static_cast<std::int64_t>(connection.affected_rows());
     if (const unsigned warnings = connection.warning_count(); warnings > 0) {
@@ -252,6 +297,7 @@ Status Copier::after_failure(Hand& hand, const Error& error, Tries& tries, LockT
     }
     if (is_lock_trouble(error) && !options_.retry.count_lock_waits) {
         locks.failed();
+        contended_chunks_ = kContendedChunks;
         if (locks.in_a_row == kTellLocksAfter && hand.connection) {
             tell_holders(hand);
         }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -62,10 +64,14 @@ class Copier {
     struct Chunk {
         std::int64_t rows = 0;  // of the original in the range
         std::int64_t inserted = 0;
+        std::chrono::nanoseconds time{0};  // its rows were locked
     };
     Status set_patience(Hand& hand, bool waits);
-    Result<Chunk> copy_chunk(Connection& connection, const Range& range, bool waits);
-    Result<Chunk> insert_chunk(Connection& connection, const Range& range, bool waits);
+    Result<Chunk> copy_chunk(Hand& hand, const Range& range, bool waits);
+    void put_fence(Hand& hand, const Range& range);
+    using Turn = std::unique_lock<std::mutex>;
+    void take(Turn& turn);  // where the plan asks for it; waits
+    Result<Chunk> insert_chunk(Connection& connection, const Range& range, bool waits, Turn& turn);
     Status check_warnings(Connection& connection, unsigned count, const Range& range);
     Status check_missing(Connection& connection, const Range& range);
     Status check_losses(Connection& connection, const Range& range);
@@ -80,6 +86,8 @@ class Copier {
     CrewTally& tally_;
     Listener& listener_;
     std::vector<ValueLoss> losses_;
+    std::atomic<int> contended_chunks_{0};  // so many are fenced from now on
+    std::mutex turn_;                       // held while rows are inserted
     std::mutex mutex_;
     std::map<std::string, std::int64_t> warned_;  // how often
 };

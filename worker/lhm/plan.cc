@@ -40,7 +40,8 @@ std::vector<std::string> renames(const Plan& plan) {
 
 std::string chunk_text(const Plan& plan, const Options& options) {
     std::string text =
-        fmt::format("{} connection{}, chunks of ", plan.threads, plan.threads == 1 ? "" : "s");
+        fmt::format("{} connection{}{}, chunks of ", plan.threads, plan.threads == 1 ? "" : "s",
+                    plan.copies_in_turns ? " in turns" : "");
     text += options.chunk.target.count() > 0
                 ? fmt::format("about {} ms", options.chunk.target.count())
                 : fmt::format("{} rows", options.chunk.rows);
@@ -215,6 +216,7 @@ Json to_json(const Plan& plan, const Options& options) {
                 {"dropped", plan.map.dropped},
                 {"added", plan.map.added},
                 {"threads", plan.threads},
+                {"copies_in_turns", plan.copies_in_turns},
                 {"deferred_indexes", names_of(plan.deferred)},
                 {"verify", options.verify},
                 {"not_verified", plan.left_out},

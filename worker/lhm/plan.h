@@ -50,9 +50,10 @@ struct Plan {
     std::string instant;       // the ALGORITHM by which nothing is copied; "" = rows are copied
     std::string instant_note;  // why they are
 
-    int threads = 1;         // that copy
-    int verify_threads = 1;  // reads do not serialise where inserts do
-    std::int64_t rows = 0;   // the server's estimates
+    int threads = 1;               // that copy
+    bool copies_in_turns = false;  // one inserts while the other commits and looks for its range
+    int verify_threads = 1;
+    std::int64_t rows = 0;  // the server's estimates
     std::int64_t bytes = 0;
     std::vector<std::string> notes;     // what a person should know before it starts
     std::vector<std::string> left_out;  // columns that the verification does not compare

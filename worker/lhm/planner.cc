@@ -18,6 +18,7 @@ namespace shift::lhm {
 namespace {
 
 constexpr int kThreadsByDefault = 2;
+constexpr int kThreadsInTurns = 2;
 
 Refusal refusal_of(const Error& error, std::string reason) {
     return Refusal{std::move(reason), error.message};
@@ -207,11 +208,14 @@ Status Planner::choose_threads(Connection& look, Plan& plan) {
         return Ok{};
     }
     // Each INSERT .. SELECT holds the table's AUTO-INC lock to its end: copiers would wait for each
-    // other and the application's inserts for all of them.
-    // Source: MariaDB 10.11, innodb_autoinc_lock_mode=1 (its default).
+    // other, and the application's inserts for all that queue before them. In turns only the commit
+    // of one and the work of the other are at the same time.
+    // Source: MariaDB 10.11, innodb_autoinc_lock_mode=1 (its default); that the lock is taken for
+    // values that are given, too, is tried.
     ASSIGN_OR_RETURN(const auto mode, look.query_value("SELECT @@innodb_autoinc_lock_mode"));
     if (mode.value_or("1") != "2") {
-        plan.threads = 1;
+        plan.threads = kThreadsInTurns;
+        plan.copies_in_turns = true;
     }
     return Ok{};
 }

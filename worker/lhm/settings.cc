@@ -192,8 +192,8 @@ std::vector<SettingRow> copy_rows() {
           kCopy},
          number_into(
              [](Options & o) -> auto& { return o.chunk.backoff_factor; }, 0.001, 0.999)},
-        {{"threads", "N", "connections that copy (2, or 1 where MariaDB would serialise them)",
-          kCopy},
+        {{"threads", "N",
+          "connections that copy (2; more take turns where MariaDB locks the counter)", kCopy},
          number_into(
              [](Options & o) -> auto& { return o.threads; }, 1, 64)},
         {{"host-threads", "N",
