@@ -123,6 +123,29 @@ TEST_F(LhmCopy, SeveralConnectionsShareTheRanges) {
     EXPECT_TRUE(answer.says("verified 5000 rows")) << answer.text;
 }
 
+// A REPEATABLE READ transaction that changes a row which is not copied yet locks the gap it finds
+// in the shadow. Fences of chunks that met a lock end it behind them.
+TEST_F(LhmCopy, AnUncopiedRowThatIsChangedDoesNotHoldUpTheChunksBeforeIt) {
+    db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY, a VARCHAR(50))");
+    db_.execute("INSERT INTO w SELECT seq, 'x' FROM seq_1_to_2000");
+    Db holder = start_with_a_locked_row({"--threads", "1", "--stride", "500"}, "w");
+    EXPECT_TRUE(poll_until([&] {
+        return db_.integer("SELECT COUNT(*) FROM lhmn_w WHERE id IN (125, 250)") == 2;
+    })) << lhm_.output();
+    Db writer = server_.connect("app");
+    writer.execute("BEGIN");
+    writer.execute("UPDATE w SET a = 'y' WHERE id = 1000");
+    holder.execute("COMMIT");
+    EXPECT_TRUE(poll_until([&] {
+        return db_.integer("SELECT COUNT(*) FROM lhmn_w WHERE id <= 250") == 250;
+    })) << lhm_.output();
+    writer.execute("COMMIT");
+    const auto answer = lhm_.finish();
+    EXPECT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says("verified 2000 rows")) << answer.text;
+    EXPECT_EQ(db_.scalar("SELECT a FROM w WHERE id = 1000"), "y");
+}
+
 // MariaDB would make the copiers wait for each other, and the application for all of them.
 TEST_F(LhmCopy, ConnectionsTakeTurnsWhereTheCounterIsLocked) {
     make_users(10);

@@ -14,8 +14,8 @@ class ChunkSize {
     struct Options {
         std::int64_t rows = 1000;  // at the beginning, and always when `target` is 0
         std::int64_t rows_min = 1;
-        std::int64_t rows_max = 20'000;
-        std::chrono::milliseconds target{100};  // what a chunk shall take; 0 = do not adapt
+        std::int64_t rows_max = 50'000;
+        std::chrono::milliseconds target{200};  // what a chunk shall take; 0 = do not adapt
         // How much a back-off takes off: 0.2 makes 100 rows 80.
         double backoff_factor = 0.2;
     };

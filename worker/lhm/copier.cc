@@ -84,7 +84,7 @@ Status Copier::copy(Hand& hand, const Range& range) {
     while (!hand.stop.reason()) {
         hand.throttle.wait(hand.stop);
         Range chunk = rest;
-        const std::int64_t rows = locks.rows(size_.rows());
+        const std::int64_t rows = locks.rows(rows_wanted());
         if (rest.rows == 0 || rest.rows > rows) {  // not measured, or chunks became smaller
             ASSIGN_OR_RETURN(auto end, find_range_end(hand, plan_, options_.retry, listener_,
                                                       rest.after, rest.up_to, rows));
@@ -120,6 +120,11 @@ Status Copier::copy(Hand& hand, const Range& range) {
         hand.throttle.rest(hand.stop);
     }
     return Error{Errc::kUnavailable, "stopped"};
+}
+
+std::int64_t Copier::rows_wanted() const {
+    const bool is_shorter = contended_chunks_ > 0 && options_.chunk.target.count() > 0;
+    return std::max<std::int64_t>(1, is_shorter ? size_.rows() / 2 : size_.rows());
 }
 
 Status Copier::set_patience(Hand& hand, bool waits) {

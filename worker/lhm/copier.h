@@ -66,6 +66,7 @@ class Copier {
         std::int64_t inserted = 0;
         std::chrono::nanoseconds time{0};  // its rows were locked
     };
+    std::int64_t rows_wanted() const;
     Status set_patience(Hand& hand, bool waits);
     Result<Chunk> copy_chunk(Hand& hand, const Range& range, bool waits);
     void put_fence(Hand& hand, const Range& range);

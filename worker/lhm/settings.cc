@@ -180,9 +180,10 @@ std::vector<SettingRow> copy_rows() {
              options.chunk.target = std::chrono::milliseconds(0);
              return Ok{};
          }},
-        {{"chunk-time", "TIME", "what a chunk shall take (100ms)", kCopy},
+        {{"chunk-time", "TIME", "what a chunk shall take (200ms; half of it where rows are locked)",
+          kCopy},
          time_into([](Options & o) -> auto& { return o.chunk.target; })},
-        {{"chunk-rows-max", "ROWS", "the most rows of a chunk (20000)", kCopy},
+        {{"chunk-rows-max", "ROWS", "the most rows of a chunk (50000)", kCopy},
          number_into(
              [](Options & o) -> auto& { return o.chunk.rows_max; }, 1, kRowsMax)},
         {{"min-stride", "ROWS", "the fewest rows a chunk may be reduced to (1)", kCopy},
