@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::uint64_t kLogChunkBytes = 256 * 1024;
 constexpr Millis kProgressInterval{5'000};
+constexpr Millis kLookAtLogEvery{500};
 constexpr Millis kBackoffMin{500};
 constexpr Millis kBackoffMax{60'000};
 // A report may be sent without reading the migration first for this long after an answer showed
@@ -98,10 +99,12 @@ void Courier::gather_reports(Entry& entry, Workers& workers) {
         return;
     }
     if (now >= entry.log_due && !has_pending(entry, Lane::kReport, CallKind::kAppendLog)) {
-        if (workers.log_size(entry.record.id) > entry.record.log_offset) {
+        const bool has_grown = workers.log_size(entry.record.id) > entry.record.log_offset;
+        if (has_grown) {
             owe_log(entry);
-            entry.log_due = now + config.log_sync_interval;
         }
+        entry.log_due = now + (has_grown ? config.log_sync_interval
+                                         : std::min(kLookAtLogEvery, config.log_sync_interval));
     }
     if (now >= entry.state_due && !has_pending(entry, Lane::kReport, CallKind::kWriteState)) {
         entry.state_due = now + config.state_sync_interval;

@@ -34,6 +34,9 @@ constexpr std::size_t kStateBytesMax = 4 * 1024 * 1024;
 constexpr std::size_t kPolledEventsMax = 10'000;
 // How late the death of a worker that said nothing may be noticed, when it is no child of ours.
 constexpr std::uint64_t kLookAgainMs = 500;
+// Events of a worker that was quiet for long are looked for after this part of that time again, at
+// the latest after kLookAgainMs: hundreds of copies that tell something every few seconds.
+constexpr std::uint64_t kQuietPart = 10;
 
 std::string absolute(const std::string& path) {
     if (path.empty() || path.front() == '/') {
@@ -202,7 +205,7 @@ Result<pid_t> UvWorkers::start(const AttemptFiles& files, int lock_fd) {
                                           : fmt::format("exit status {}", status);
         self->children_.erase(process);  // reaped; its end is read from locks and events
         for (auto& [attempt, followed] : self->followed_) {
-            followed.alive_until_ms = 0;
+            followed.alive_until_ms = followed.quiet_until_ms = 0;
         }
         uv_close(reinterpret_cast<uv_handle_t*>(process),
                  [](uv_handle_t* handle) { delete reinterpret_cast<uv_process_t*>(handle); });
@@ -257,6 +260,9 @@ Workers::Life UvWorkers::look(const AttemptRecord& attempt) {
         return Life::kAlive;  // unknown counts as held: never two on one table
     }
     followed.alive_until_ms = *life == Life::kAlive ? now_ms + kLookAgainMs : 0;
+    if (*life != Life::kAlive) {
+        followed.quiet_until_ms = 0;  // its last words are read now
+    }
     return *life;
 }
 
@@ -272,16 +278,24 @@ std::optional<UvWorkers::Stamp> UvWorkers::stamp_of(const std::string& path) {
 
 std::vector<Json> UvWorkers::new_events(const AttemptRecord& attempt) {
     Followed& followed = follow(attempt);
+    const bool is_in_step = followed.reader.last_seq() == attempt.last_seq;
+    const std::uint64_t now_ms = uv_now(&loop_);
+    std::vector<Json> events;
+    if (is_in_step && !attempt.outcome && now_ms < followed.quiet_until_ms) {
+        return events;
+    }
     const std::string path = files_of(attempt.id).events();
-    if (followed.reader.last_seq() != attempt.last_seq) {
+    if (!is_in_step) {
         followed.reader = EventReader(path, attempt.last_seq);
         followed.read_to_end.reset();
     }
-    std::vector<Json> events;
     const auto stamp = stamp_of(path);
     if (stamp && stamp == followed.read_to_end) {
+        const std::uint64_t quiet_ms = now_ms - followed.said_ms;
+        followed.quiet_until_ms = now_ms + std::min(quiet_ms / kQuietPart, kLookAgainMs);
         return events;
     }
+    followed.said_ms = now_ms;
     followed.read_to_end.reset();
     while (events.size() < kPolledEventsMax) {
         const auto damaged = followed.reader.damaged_lines();

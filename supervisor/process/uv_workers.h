@@ -61,6 +61,8 @@ class UvWorkers final : public Workers {
         EventReader reader;
         std::optional<Stamp> read_to_end;  // its events then
         std::uint64_t alive_until_ms = 0;  // by the loop's clock: not looked at again before
+        std::uint64_t said_ms = 0;         // its newest event was read then
+        std::uint64_t quiet_until_ms = 0;  // its events are not looked at before
     };
 
     static std::optional<Stamp> stamp_of(const std::string& path);

@@ -79,10 +79,10 @@ def put_back(server, name, rows):
     server.ask("FLUSH BINARY LOGS")
 
 
-def settle(server):
+def settle(server, loaded):
     """Every tool begins with a clean buffer pool, or it pays for the pages of the one before."""
     server.ask("SET GLOBAL innodb_max_dirty_pages_pct=0")
-    deadline = time.monotonic() + 60  # under load there are always some
+    deadline = time.monotonic() + (15 if loaded else 60)  # under load there are always some
     while time.monotonic() < deadline:
         dirty = int(server.ask("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE "
                                "VARIABLE_NAME='Innodb_buffer_pool_pages_dirty'"))
@@ -151,7 +151,7 @@ def run_load(options, server, letter, load, results):
         order = [item for item in tools.items() if not (load and is_plain(item[0]))]
         random.Random(options.seed + number).shuffle(order)
         for name, command in order:
-            settle(server)
+            settle(server, load is not None)
             one = run_once(server, name, command, load)
             put_back(server, name, rows)
             one.update(case=letter, load=load is not None, round=number + 1)
@@ -190,7 +190,7 @@ def profile_case(options, letter):
     server = Server(folder, case["pool"], osc_profile.OPTIONS)
     try:
         fill(server, case, rows)
-        settle(server)
+        settle(server, False)
         osc_profile.begin(server)
         phases, _, status, said = run_tool(commands(options, server, case, rows)["shift-lhm"], server)
         if status != 0:
