@@ -81,7 +81,9 @@ def put_back(server, name, rows):
 
 def settle(server, loaded):
     """Every tool begins with a clean buffer pool, or it pays for the pages of the one before."""
-    server.ask("SET GLOBAL innodb_max_dirty_pages_pct=0")
+    usual = server.ask("SELECT @@innodb_io_capacity_max, @@innodb_io_capacity").split()
+    server.ask("SET GLOBAL innodb_io_capacity_max=20000, GLOBAL innodb_io_capacity=20000, "
+               "GLOBAL innodb_max_dirty_pages_pct=0")
     deadline = time.monotonic() + (15 if loaded else 60)  # under load there are always some
     while time.monotonic() < deadline:
         dirty = int(server.ask("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE "
@@ -89,7 +91,8 @@ def settle(server, loaded):
         if dirty < 500:
             break
         time.sleep(0.2)
-    server.ask("SET GLOBAL innodb_max_dirty_pages_pct=90")
+    server.ask("SET GLOBAL innodb_max_dirty_pages_pct=90, GLOBAL innodb_io_capacity={1}, "
+               "GLOBAL innodb_io_capacity_max={0}".format(*usual))
 
 
 def run_tool(command, server):

@@ -16,8 +16,8 @@ namespace {
 
 class LhmCopy : public LhmTest {
   protected:
-    std::string chunks() {
-        const auto status = lhm_.run({"status", "app.users", "--json"});
+    std::string chunks(const std::string& table = "users") {
+        const auto status = lhm_.run({"status", "app." + table, "--json"});
         const std::size_t at = status.text.find("\"chunks\":");
         return at == std::string::npos
                    ? ""
@@ -79,6 +79,16 @@ TEST_F(LhmCopy, AreOfTheStrideAndTheLastOneOfTheRest) {
         EXPECT_EQ(lhm_.run({"switch", "app.users"}).code, 0);
         db_.execute("DROP TABLE users, " + quote_name(archive_of(db_, "app")));
     }
+}
+
+TEST_F(LhmCopy, ChunksOfWideRowsHaveFewOfThem) {
+    db_.execute("CREATE TABLE w (id INT NOT NULL PRIMARY KEY, a MEDIUMTEXT)");
+    db_.execute("INSERT INTO w SELECT seq, REPEAT('x', 10000) FROM seq_1_to_2000");
+    db_.execute("ANALYZE TABLE w");
+    const auto answer =
+        change("w", {"--add-column", "x int", "--chunk-mib-max", "1", "--no-switch"});
+    EXPECT_GE(std::stoi(chunks("w")), 15);  // 20 MiB
+    EXPECT_TRUE(answer.says("%, verification ")) << answer.text;
 }
 
 TEST_F(LhmCopy, StartAndLimitBoundTheCopy) {

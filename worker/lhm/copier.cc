@@ -173,7 +173,7 @@ Result<Copier::Chunk> Copier::copy_chunk(Hand& hand, const Range& range, bool wa
 // is in before the next transaction locks the gap; a chunk would not be. What goes wrong here is
 // the chunk's to tell.
 void Copier::put_fence(Hand& hand, const Range& range) {
-    if (!range.up_to || !plan_.filter.empty()) {
+    if (!options_.fences || !range.up_to || !plan_.filter.empty()) {
         return;
     }
     const std::string sql = copy_row_statement(plan_, *range.up_to);

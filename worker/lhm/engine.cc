@@ -338,14 +338,30 @@ Result<Ending> Engine::run_to_ready() {
     }
     checkpoint_.stage = Stage::kReady;
     RETURN_IF_ERROR(save());
+    tell_times();
     return Ending{};
+}
+
+void Engine::tell_times() const {
+    const double all = (times_.copy + times_.indexes + times_.verify).count();
+    if (all <= 0) {
+        return;
+    }
+    world_.listener.remark(
+        fmt::format("took {:.1f} s: copy {:.0f} %, indexes {:.0f} %, verification {:.0f} %", all,
+                    100 * times_.copy.count() / all, 100 * times_.indexes.count() / all,
+                    100 * times_.verify.count() / all),
+        LogLevel::kInfo);
 }
 
 Result<std::optional<Ending>> Engine::build_indexes() {
     if (plan_.deferred.empty()) {
         return std::optional<Ending>();
     }
-    return IndexBuild(workshop_, sessions_, plan_, options_, checkpoint_).run();
+    const auto begun = std::chrono::steady_clock::now();
+    auto ended = IndexBuild(workshop_, sessions_, plan_, options_, checkpoint_).run();
+    times_.indexes += std::chrono::steady_clock::now() - begun;
+    return ended;
 }
 
 // From the first range on, whatever was compared before.
@@ -433,7 +449,11 @@ Result<std::optional<Ending>> Engine::compare_all() {
 Result<std::optional<Ending>> Engine::run_phase(Stage stage) {
     world_.listener.phase(stage == Stage::kCopy ? "copy" : "verify");
     Phase phase(*this, stage);
-    ASSIGN_OR_RETURN(auto ended, phase.run());
+    const auto begun = std::chrono::steady_clock::now();
+    auto run = phase.run();
+    (stage == Stage::kCopy ? times_.copy : times_.verify) +=
+        std::chrono::steady_clock::now() - begun;
+    ASSIGN_OR_RETURN(auto ended, std::move(run));
     if (!ended && stage == Stage::kVerify) {
         const VerifyResult result = phase.verified();
         checkpoint_.verified = describe(result);

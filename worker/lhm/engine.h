@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -103,6 +104,7 @@ class Engine {
     Result<std::optional<Ending>> compare_counts();
     Result<std::optional<Ending>> settle_all_conflicts();
     Status save();
+    void tell_times() const;
 
     void adopt(const Checkpoint& from);
     bool has_way_back() const;
@@ -124,6 +126,12 @@ class Engine {
     std::string new_copy_id_;  // of what this object makes
     Plan plan_;
     Checkpoint checkpoint_;
+    struct Times {  // that this run needed
+        std::chrono::duration<double> copy{0};
+        std::chrono::duration<double> indexes{0};
+        std::chrono::duration<double> verify{0};
+    };
+    Times times_;
 };
 
 }  // namespace shift::lhm

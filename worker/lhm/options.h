@@ -96,6 +96,9 @@ struct Options {
     std::string owner = "shift-lhm";
     int threads = 0;  // connections that copy; 0 = what the server allows, 2 at most
     ChunkSize::Options chunk;
+    // Of a chunk whose rows are not a fixed number, by the average row of the server's statistics.
+    double chunk_mib_max = 64;
+    bool fences = true;  // Copier
     // Bounds of the copy, one word per column of the key; empty = the whole table.
     std::vector<std::string> start;
     std::vector<std::string> limit;

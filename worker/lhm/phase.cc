@@ -28,12 +28,23 @@ constexpr std::chrono::seconds kProbeEvery{5};
 constexpr std::int64_t kConflictsAtOnce = 100;
 constexpr std::chrono::milliseconds kVerifyTarget{200};
 constexpr std::int64_t kVerifyRowsMax = 50'000;
+constexpr double kMib = 1024 * 1024;
 
-ChunkSize::Options size_options(const Options& options, Stage stage) {
+ChunkSize::Options size_options(const Options& options, const Plan& plan, Stage stage) {
     ChunkSize::Options size = options.chunk;
-    if (stage == Stage::kVerify && size.target.count() > 0) {
+    if (size.target.count() == 0) {
+        return size;
+    }
+    if (stage == Stage::kVerify) {
         size.target = kVerifyTarget;  // reads block nobody
         size.rows_max = std::max(size.rows_max, kVerifyRowsMax);
+    }
+    if (plan.row_bytes > 0) {
+        const double rows = options.chunk_mib_max * kMib / static_cast<double>(plan.row_bytes);
+        size.rows_max =
+            std::clamp(static_cast<std::int64_t>(rows), std::max<std::int64_t>(size.rows_min, 1),
+                       std::max(size.rows_max, size.rows_min));
+        size.rows = std::min(size.rows, size.rows_max);
     }
     return size;
 }
@@ -43,7 +54,7 @@ ChunkSize::Options size_options(const Options& options, Stage stage) {
 Phase::Phase(Engine& engine, Stage stage)
     : engine_(engine),
       stage_(stage),
-      size_(size_options(engine.options_, stage)),
+      size_(size_options(engine.options_, engine.plan_, stage)),
       ledger_(stage == Stage::kCopy || !engine.options_.limit.empty() ? engine.checkpoint_.end
                                                                       : std::optional<KeyValue>(),
               engine.checkpoint_.ledger),

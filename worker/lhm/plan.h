@@ -55,6 +55,7 @@ struct Plan {
     int verify_threads = 1;
     std::int64_t rows = 0;  // the server's estimates
     std::int64_t bytes = 0;
+    std::int64_t row_bytes = 0;         // on average, without indexes; 0 = not known
     std::vector<std::string> notes;     // what a person should know before it starts
     std::vector<std::string> left_out;  // columns that the verification does not compare
 

@@ -50,6 +50,7 @@ Result<Planned> Planner::begin() {
     if (facts) {
         plan.rows = facts->rows.value_or(0);
         plan.bytes = facts->data_bytes.value_or(0) + facts->index_bytes.value_or(0);
+        plan.row_bytes = plan.rows > 0 ? facts->data_bytes.value_or(0) / plan.rows : 0;
         if (facts->is_view) {
             planned.refused = Refusal{"is_view", plan.table + " is a view, not a table"};
             return planned;

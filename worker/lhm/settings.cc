@@ -186,6 +186,9 @@ std::vector<SettingRow> copy_rows() {
         {{"chunk-rows-max", "ROWS", "the most rows of a chunk (50000)", kCopy},
          number_into(
              [](Options & o) -> auto& { return o.chunk.rows_max; }, 1, kRowsMax)},
+        {{"chunk-mib-max", "MIB", "the most of a chunk, by the table's average row (64)", kCopy},
+         number_into(
+             [](Options & o) -> auto& { return o.chunk_mib_max; }, 1, 1e6)},
         {{"min-stride", "ROWS", "the fewest rows a chunk may be reduced to (1)", kCopy},
          number_into(
              [](Options & o) -> auto& { return o.chunk.rows_min; }, 1, kRowsMax)},
@@ -212,6 +215,10 @@ std::vector<SettingRow> copy_rows() {
           "alter the table itself where no row is touched: yes, no, auto (not when columns go)",
           kCopy},
          when_into(&Options::instant)},
+        {{"no-fences", "",
+          "chunks that met a lock do not begin with their last row (docs/lhm.md, Fences)", kCopy},
+         flag_into(
+             [](Options & o) -> auto& { return o.fences; }, false)},
         {{"key", "NAME", "walk the table by this unique key", kCopy},
          text_into([](Options & o) -> auto& { return o.key; })},
         {{"start", "VALUE", "copy from this key value on (one per column, comma)", kCopy},
