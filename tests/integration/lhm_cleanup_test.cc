@@ -21,6 +21,22 @@ class LhmCleanup : public LhmTest {
 };
 
 // CL-01, CL-04, CL-05, CL-06: what can go on goes only when its table is named.
+// Also the trigger that only tries whether we may make one.
+TEST_F(LhmCleanup, WhatIsKilledBeforeItBeganIsRemoved) {
+    make_users(10);
+    for (const char* point :
+         {"lhm-shadow", "lhm-trial-trigger", "lhm-shadow-made", "lhm-triggers"}) {
+        SCOPED_TRACE(point);
+        lhm_.die_at(point);
+        const Names all =
+            Lhm::quick("change-table", "app.users", {"--add-column", "x int", "--execute"});
+        EXPECT_EQ(lhm_.run(all).code, -1);
+        EXPECT_EQ(lhm_.run({"cleanup", "app.users", "--run"}).code, 0);
+        EXPECT_EQ(db_.triggers("app"), Names{});
+    }
+    change("users", {"--add-column", "x int"});
+}
+
 TEST_F(LhmCleanup, ListsFirstAndDropsWithRun) {
     make_users(300);
     db_.execute("CREATE TABLE permissions LIKE users");

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/ddl.h"
+#include "common/test_points.h"
 #include "common/text.h"
 #include "worker/lhm/leftovers.h"
 #include "worker/lhm/switcher.h"
@@ -107,9 +108,12 @@ Result<bool> is_transactional_table(Connection& connection, const TableShape& sh
 
 Result<std::optional<Refusal>> check_right_to_triggers(Connection& connection, const Plan& plan) {
     const std::string trigger = qualified_name(plan.database, plan.names.on_delete);
-    const Status made = connection.execute(fmt::format(
-        "CREATE TRIGGER {} AFTER DELETE ON {} FOR EACH ROW DO 0", trigger, plan.shadow_name()));
+    // Marked as ours: who is killed before it is gone leaves it to a cleanup.
+    const Status made = connection.execute(
+        fmt::format("CREATE TRIGGER {} AFTER DELETE ON {} FOR EACH ROW BEGIN /* {} */ END", trigger,
+                    plan.shadow_name(), plan.mark()));
     if (made.ok()) {
+        crash_point("lhm-trial-trigger");
         RETURN_IF_ERROR(connection.execute("DROP TRIGGER " + trigger));
         return std::optional<Refusal>();
     }
