@@ -15,6 +15,7 @@ Result<Connection*> Hand::session() {
     if (!connection || connection->lost()) {
         connection.reset();
         row_lock_wait_s = -1;
+        outages = sessions.outages();
         ASSIGN_OR_RETURN(Connection opened, sessions.open(role, read_timeout));
         connection.emplace(std::move(opened));
     }
@@ -24,8 +25,15 @@ Result<Connection*> Hand::session() {
 Status Hand::reconnect(const Error& lost) {
     connection.reset();
     row_lock_wait_s = -1;
+    // Another hand found the outage that this session fell to, and told of it.
+    const bool is_known = sessions.outages() != outages;
+    outages = sessions.outages();
+    if (is_known && session().ok()) {
+        return Ok{};
+    }
     ASSIGN_OR_RETURN(Connection opened, sessions.reopen(role, read_timeout, lost));
     connection.emplace(std::move(opened));
+    outages = sessions.outages();
     return Ok{};
 }
 

@@ -28,6 +28,7 @@ struct Hand {
     std::chrono::seconds read_timeout;  // of its session
     std::optional<Connection> connection = {};
     int row_lock_wait_s = -1;  // of the session as it was set last; -1 = not by us
+    int outages = 0;           // there had been when the session was opened
 
     // The session, opened when there is none (any more).
     Result<Connection*> session();

@@ -347,11 +347,16 @@ void Engine::tell_times() const {
     if (all <= 0) {
         return;
     }
-    world_.listener.remark(
-        fmt::format("took {:.1f} s: copy {:.0f} %, indexes {:.0f} %, verification {:.0f} %", all,
-                    100 * times_.copy.count() / all, 100 * times_.indexes.count() / all,
-                    100 * times_.verify.count() / all),
-        LogLevel::kInfo);
+    std::string text;
+    for (const auto& [name, time] :
+         {std::pair("copy", times_.copy), std::pair("indexes", times_.indexes),
+          std::pair("verification", times_.verify)}) {
+        if (time.count() > 0) {
+            text += fmt::format("{}{} {:.0f} %", text.empty() ? "" : ", ", name,
+                                100 * time.count() / all);
+        }
+    }
+    world_.listener.remark(fmt::format("took {:.1f} s: {}", all, text), LogLevel::kInfo);
 }
 
 Result<std::optional<Ending>> Engine::build_indexes() {
