@@ -20,7 +20,6 @@ class LhmCleanup : public LhmTest {
     }
 };
 
-// CL-01, CL-04, CL-05, CL-06: what can go on goes only when its table is named.
 // Also the trigger that only tries whether we may make one.
 TEST_F(LhmCleanup, WhatIsKilledBeforeItBeganIsRemoved) {
     make_users(10);
@@ -37,6 +36,7 @@ TEST_F(LhmCleanup, WhatIsKilledBeforeItBeganIsRemoved) {
     change("users", {"--add-column", "x int"});
 }
 
+// CL-01, CL-04, CL-05, CL-06: what can go on goes only when its table is named.
 TEST_F(LhmCleanup, ListsFirstAndDropsWithRun) {
     make_users(300);
     db_.execute("CREATE TABLE permissions LIKE users");

@@ -14,25 +14,23 @@ constexpr std::chrono::milliseconds kNotNow{100};
 Result<Connection*> Hand::session() {
     if (!connection || connection->lost()) {
         connection.reset();
-        row_lock_wait_s = -1;
-        outages = sessions.outages();
-        ASSIGN_OR_RETURN(Connection opened, sessions.open(role, read_timeout));
-        connection.emplace(std::move(opened));
+        RETURN_IF_ERROR(use(sessions.open(role, read_timeout)));
     }
     return &*connection;
 }
 
 Status Hand::reconnect(const Error& lost) {
     connection.reset();
-    row_lock_wait_s = -1;
-    // Another hand found the outage that this session fell to, and told of it.
-    const bool is_known = sessions.outages() != outages;
-    outages = sessions.outages();
-    if (is_known && session().ok()) {
+    // Another hand may have found the outage that this session fell to, and told of it.
+    if (sessions.outages() != outages && session().ok()) {
         return Ok{};
     }
-    ASSIGN_OR_RETURN(Connection opened, sessions.reopen(role, read_timeout, lost));
-    connection.emplace(std::move(opened));
+    return use(sessions.reopen(role, read_timeout, lost));
+}
+
+Status Hand::use(Result<Connection> opened) {
+    ASSIGN_OR_RETURN(connection, std::move(opened));
+    row_lock_wait_s = -1;
     outages = sessions.outages();
     return Ok{};
 }

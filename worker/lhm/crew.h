@@ -34,6 +34,7 @@ struct Hand {
     Result<Connection*> session();
     // After a statement failed because the session is gone.
     Status reconnect(const Error& lost);
+    Status use(Result<Connection> opened);
 };
 
 struct CrewTally {

@@ -42,8 +42,7 @@ ChunkSize::Options size_options(const Options& options, const Plan& plan, Stage 
     if (plan.row_bytes > 0) {
         const double rows = options.chunk_mib_max * kMib / static_cast<double>(plan.row_bytes);
         size.rows_max =
-            std::clamp(static_cast<std::int64_t>(rows), std::max<std::int64_t>(size.rows_min, 1),
-                       std::max(size.rows_max, size.rows_min));
+            std::max(size.rows_min, std::min(size.rows_max, static_cast<std::int64_t>(rows)));
         size.rows = std::min(size.rows, size.rows_max);
     }
     return size;
