@@ -25,9 +25,11 @@ namespace {
 
 constexpr const char* kJsonType = "application/json; charset=utf-8";
 constexpr const char* kMigrations = "/api/v1/migrations";
-constexpr std::size_t kThreads = 32;  // also the number of kept-alive connections
+// The library gives every connection a thread for as long as it is open, idle ones as well: when
+// all are taken, a new one waits until an idle one has been kept for kKeepAliveSeconds.
+constexpr std::size_t kThreads = 256;
 constexpr std::size_t kKeepAliveRequests = 1000;
-constexpr time_t kKeepAliveSeconds = 15;
+constexpr time_t kKeepAliveSeconds = 5;
 constexpr time_t kTransferSeconds = 30;
 
 using Endpoint = Answer (Service::*)(const Params&);

@@ -142,8 +142,10 @@ int who_holds_mode(int argc, char** argv) {
 }
 
 // Descriptor 3 is the lock that says we live: kept open for good, never given to a child. Started
-// by hand there is none, and descriptor 3 must not become something else.
-void keep_worker_lock() {
+// by hand there is none, and descriptor 3 must not become something else. Whatever else came along
+// is closed: a connection that a worker holds as well never ends for its other side.
+void keep_worker_lock_only() {
+    (void)::close_range(shift::kWorkerLockFd + 1, ~0U, 0);
     if (::fcntl(shift::kWorkerLockFd, F_SETFD, FD_CLOEXEC) == 0) {
         return;
     }
@@ -155,7 +157,7 @@ void keep_worker_lock() {
 }
 
 int run(const char* dir) {
-    keep_worker_lock();
+    keep_worker_lock_only();
     // The socket is bound by a relative name, so we must be there.
     if (::chdir(dir) != 0) {
         std::fprintf(stderr, "shift-worker: %s: %s\n", dir, std::strerror(errno));

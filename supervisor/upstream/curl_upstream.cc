@@ -6,6 +6,7 @@
 #include "supervisor/upstream/curl_upstream.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <utility>
 #include <vector>
@@ -143,9 +144,16 @@ void CurlUpstream::call(ApiRequest request, Done done) {
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &CurlUpstream::on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, exchange);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &CurlUpstream::on_open);
     apply_tls(easy);
     exchanges_.insert(exchange);
     curl_multi_add_handle(multi_, easy);  // sets the timer; the transfer starts from the loop
+}
+
+// curl's own sockets are inherited by every child (7.88): a worker would hold the API's
+// connections.
+curl_socket_t CurlUpstream::on_open(void*, curlsocktype, curl_sockaddr* address) {
+    return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 std::size_t CurlUpstream::on_body(char* data, std::size_t size, std::size_t count, void* user) {

@@ -31,6 +31,7 @@ class CurlUpstream final : public Upstream {
     struct Exchange;
     struct Socket;
 
+    static curl_socket_t on_open(void*, curlsocktype, curl_sockaddr* address);
     static int on_socket(CURL*, curl_socket_t fd, int what, void* self, void* socket);
     static int on_timer(CURLM*, long timeout_ms, void* self);
     static void on_poll(uv_poll_t* poll, int status, int events);

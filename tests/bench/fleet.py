@@ -55,6 +55,7 @@ FIGURES = [
     ("claim_to_start_max_ms", "ms", "… longest", 200),
     ("claim_to_start_copy_p50_ms", "ms", "… of copies alone: median", 200),
     ("claim_to_start_burst_p50_ms", "ms", "… while all were filed at once: median", None),
+    ("all_running_after_s", "s", "filed at once and approved as soon as prepared: all copies run after", None),
     ("workers_cpu_percent", "% of one core", "all workers: processor time", None),
     ("api_cpu_percent", "% of one core", "shift-api: processor time", None),
     ("server_cpu_percent", "% of one core", "MariaDB (the workers' sessions): processor time", None),
@@ -365,6 +366,11 @@ def time_claims(fleet, first_number):
     burst = [one for one in every if one["migration"] not in ids]
     took = milliseconds(late)
     figures = {"claim_to_start_burst_p50_ms": statistics.median(milliseconds(burst))}
+    stages = [("claim_intent", "claimed"), ("claimed", "spawn_intended"), ("spawn_intended", "spawned"),
+              ("spawned", "started")]
+    for one in sorted(late, key=lambda one: one["started"] - one["claim_intent"])[-3:]:
+        say(f"among the slowest: {one['step']} of migration {one['migration']}: " + ", ".join(
+            f"{end} {took:.0f} ms" for begin, end in stages for took in milliseconds([one], begin, end)))
     if took:
         copies = milliseconds([one for one in late if one["step"] == "run"])
         figures.update({
@@ -372,8 +378,7 @@ def time_claims(fleet, first_number):
             "claim_to_start_p95_ms": percentile(took, 0.95),
             "claim_to_start_max_ms": max(took),
             "claim_to_start_copy_p50_ms": statistics.median(copies)})
-        for begin, end in [("claim_intent", "claimed"), ("claimed", "spawn_intended"),
-                           ("spawn_intended", "spawned"), ("spawned", "started")]:
+        for begin, end in stages:
             figures[f"{begin}_to_{end}_p50_ms"] = statistics.median(milliseconds(late, begin, end))
     return figures
 

@@ -1,5 +1,6 @@
 """Ratios, tables and bars of what osc.py measured."""
 
+import math
 import statistics
 
 TOOLS = ["shift-lhm", "shift-lhm, no verify", "pt-osc", "server COPY", "server INPLACE", "plain copy, 1",
@@ -102,18 +103,31 @@ def markdown(results, machine):
     return "\n".join(lines) + "\n"
 
 
-def panel(title, bars, top, width):
-    """`bars`: (group, tool, value). SVG parts, their height, and the picture's width."""
+def panel(title, bars, top, width, logarithmic):
+    """`bars`: (group, tool, value). SVG parts, their height, and the picture's width. A logarithmic scale begins at
+    the power of ten below the smallest value and has a line per power."""
     groups = list(dict.fromkeys(group for group, _, _ in bars))
-    left, high, bar, gap = 20, 190, 15, 26
+    left, high, bar, gap = 40, 190, 15, 26
     most = max(value for _, _, value in bars)
+    least = math.floor(math.log10(min(value for _, _, value in bars))) if logarithmic else 0
+    decades = range(least, math.ceil(math.log10(most))) if logarithmic else []
+
+    def height_of(value):
+        part = (math.log10(value) - least) / (math.log10(most) - least) if logarithmic else value / most
+        return part * (high - 12)
+
     parts = [f'<text x="{left}" y="{top + 14}" font-size="13">{title}</text>']
     x = left
     floor = top + 30 + high
+    across = left + bar * len(bars) + gap * (len(groups) - 1)
+    for decade in decades:
+        y = floor - height_of(10 ** decade)
+        parts.append(f'<line x1="{left}" x2="{across}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d0d7de"/>'
+                     f'<text x="{left - 4}" y="{y + 4:.1f}" text-anchor="end">{10 ** decade:g}</text>')
     for group in groups:
         begin = x
         for _, tool, value in (one for one in bars if one[0] == group):
-            height = value / most * (high - 12)
+            height = height_of(value)
             label = f"{value:.2f}" if value < 10 else f"{value:.0f}"
             parts.append(f'<rect x="{x}" y="{floor - height:.1f}" width="{bar - 2}" height="{height:.1f}" '
                          f'fill="{COLOURS[TOOLS.index(tool)]}"/><text x="{x - 1}" y="{floor - height - 3:.1f}" '
@@ -137,10 +151,10 @@ def svg(results):
             if (p99 := median(results, letter, loaded, tool, "p99_mean_ms")) is not None:
                 waits.append((group, tool, p99))
     body, top, width = [], 10, 760
-    for title, bars in (("time / time of pt-osc", times), ("p99 of the application's transactions, mean of the "
-                                                          "seconds, ms", waits)):
+    p99 = "p99 of the application's transactions, mean of the seconds, ms (logarithmic)"
+    for title, bars, logarithmic in (("time / time of pt-osc", times, False), (p99, waits, True)):
         if bars:
-            parts, height, width = panel(title, bars, top, width)
+            parts, height, width = panel(title, bars, top, width, logarithmic)
             body += parts
             top += height
     shown = [tool for tool in TOOLS if any(one["tool"] == tool for one in results)]

@@ -323,6 +323,36 @@ TEST(Outage, OfADayWithThreeMigrationsInFlightLosesNothing) {
     EXPECT_EQ(s.leftovers("app", {"t0", "t1", "t2"}), "");
 }
 
+// What descriptors of a process are: "socket:[7566098]", paths.
+std::set<std::string> descriptors_of(pid_t pid) {
+    std::set<std::string> names;
+    for (const auto& fd :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+        std::error_code gone;
+        names.insert(std::filesystem::read_symlink(fd.path(), gone).string());
+    }
+    return names;
+}
+
+// A connection to the API that a worker holds as well stays open when the daemon closes it.
+TEST(Descriptors, OfTheDaemonAreNotInherited) {
+    Held held;
+    held.copy();
+    const auto engine = held.pid_of("engine_pid");
+    ASSERT_GT(engine, 0);
+    std::set<std::string> shared;
+    const auto daemons = descriptors_of(held.s.supervisor().pid());
+    for (const pid_t child : {held.worker, static_cast<pid_t>(engine)}) {
+        for (const std::string& name : descriptors_of(child)) {
+            if (name.starts_with("socket:") && daemons.contains(name)) {
+                shared.insert(name);
+            }
+        }
+    }
+    EXPECT_THAT(shared, IsEmpty());
+    EXPECT_TRUE(held.s.supervisor().running());
+}
+
 TEST(Descriptors, ThatRanOutStopNothingForGood) {
     Held held;
     held.copy();

@@ -6,12 +6,14 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <random>
 #include <thread>
 
 #include "common/state_file.h"
+#include "tests/integration/support/crash_dir.h"
 #include "tests/integration/support/ctl.h"
 #include "tests/integration/support/key_writers.h"
 #include "tests/integration/support/lhm.h"
@@ -404,6 +406,44 @@ TEST(LhmSupervised, ARestartOfTheServerBetweenCopyAndSwapCostsTheCopyOnly) {
     s.await_idle();
     run.expect_changed();
     EXPECT_THAT(s.file(id, 0), HasSubstr("copied again from the first one"));
+}
+
+// Killed behind the RENAME, and every copy of the state file is lost: a write that only the old
+// table has is still looked for before that table goes.
+TEST(LhmSupervised, ALateWriteIsFoundWithoutAStateFile) {
+    Supervised run(small_chunks(true), 200);
+    Scenario& s = run.s;
+    CrashDir crash(s.dir() / "crash");
+    s.supervisor().terminate();
+    s.supervisor().set_environment("SHIFT_CRASH_DIR", crash.path());
+    s.supervisor().start();
+    const MigrationId id = s.submit(lhm_change());
+    s.bring_to_copied(id);
+    run.writers.stop();
+    Db holder = s.server().connect("app");
+    holder.execute("BEGIN");
+    holder.execute("SELECT * FROM t LIMIT 1");
+    crash.arm({"lhm-clean-up 1"});  // its triggers are still there
+    s.rename(id);
+    s.await("the swap waits", [&] { return why_code(s, id) == "blocked-by-lock"; });
+    s.supervisor().kill9();
+    holder.execute("COMMIT");
+    ASSERT_TRUE(poll_until([&] { return crash.left() == 0; }));
+    const auto tables = s.db().tables("app");
+    const auto old = std::find_if(tables.begin(), tables.end(),
+                                  [](const std::string& name) { return name.starts_with("20"); });
+    ASSERT_NE(old, tables.end());
+    for (const std::string& table : {"app." + quote_name(*old), std::string("app_ledger.t")}) {
+        s.db().execute("INSERT INTO " + table + " (id, name) VALUES (900001, 'late')");
+    }
+    ASSERT_TRUE(std::filesystem::remove(s.supervisor().files_dir(id) + "statefile.txt"));
+    s.shift_api().call("POST", "migrations/write_file",
+                       {{"migration_id", id}, {"file_type", 1}, {"contents", ""}});
+    s.supervisor().start();
+    s.await_status(id, 8);
+    s.await_idle();
+    run.expect_changed();
+    EXPECT_EQ(s.db().scalar("SELECT name FROM app.t WHERE id = 900001"), "late");
 }
 
 TEST(LhmSupervised, ATableAlteredSinceTheCopyIsNotSwapped) {

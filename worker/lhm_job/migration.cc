@@ -172,6 +172,16 @@ Result<bool> has_lhm_altered_instantly(Context& context) {
 
 Status finish_lhm_swap(Context& context, const std::string& old) {
     auto checkpoint = lhm_checkpoint(context);
+    if (!checkpoint) {
+        // No state file any more: what bears our mark is enough to look for writes that came late.
+        ASSIGN_OR_RETURN(const auto left, find_ours(context));
+        if (left && left->control) {
+            checkpoint.emplace();
+            checkpoint->database = context.db();
+            checkpoint->table = context.table;
+            checkpoint->copy_id = left->copy_id;
+        }
+    }
     if (checkpoint && checkpoint->stage != lhm::Stage::kDone && !old.empty()) {
         checkpoint->stage = lhm::Stage::kSwap;
         checkpoint->archive = old;

@@ -794,6 +794,16 @@ TEST_F(ServerTest, APageOfAnotherSiteMayNotChangeAnything) {
     EXPECT_EQ(row(id)["staged"], false);
 }
 
+// Of a browser, or of a daemon that keeps its connections.
+TEST_F(ServerTest, IdleConnectionsKeepNobodyWaiting) {
+    std::vector<std::unique_ptr<httplib::Client>> idle;
+    for (int i = 0; i < 100; ++i) {
+        idle.push_back(new_client());
+        idle.back()->set_read_timeout(4);  // shorter than an idle connection is kept
+        ASSERT_EQ(reply_of(idle.back()->Get(path_of("/staged"))).status, 200) << i;
+    }
+}
+
 TEST_F(ServerTest, TheWebPageNeedsNoOtherHost) {
     create();
     const auto page = client_->Get("/");
