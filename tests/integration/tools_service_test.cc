@@ -109,7 +109,9 @@ TEST(Service, TheManagerHearsHowTheDaemonIsAndAHungOneFeedsNoWatchdog) {
 
 TEST(Service, WorkersDoNotSpeakForTheDaemon) {
     ServiceManager manager;
-    Scenario s;
+    ScenarioOptions options;
+    options.chunk_rows = 100;  // a copy in one chunk has nothing for the gate to hold
+    Scenario s(options);
     s.supervisor().terminate();
     s.supervisor().set_environment("NOTIFY_SOCKET", manager.name());
     s.supervisor().set_environment("WATCHDOG_USEC", "60000000");
