@@ -109,11 +109,13 @@ def panel(title, bars, top, width, logarithmic):
     groups = list(dict.fromkeys(group for group, _, _ in bars))
     left, high, bar, gap = 40, 190, 15, 26
     most = max(value for _, _, value in bars)
-    least = math.floor(math.log10(min(value for _, _, value in bars))) if logarithmic else 0
-    decades = range(least, math.ceil(math.log10(most))) if logarithmic else []
+    low = max(0.1, min(value for _, _, value in bars))  # a measured 0 has no logarithm
+    least = math.floor(math.log10(low)) if logarithmic else 0
+    span = max(1, math.log10(max(most, low)) - least)
+    decades = range(least, math.ceil(least + span)) if logarithmic else []
 
     def height_of(value):
-        part = (math.log10(value) - least) / (math.log10(most) - least) if logarithmic else value / most
+        part = (math.log10(max(value, 10 ** least)) - least) / span if logarithmic else value / most
         return part * (high - 12)
 
     parts = [f'<text x="{left}" y="{top + 14}" font-size="13">{title}</text>']

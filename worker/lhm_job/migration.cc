@@ -172,7 +172,7 @@ Result<bool> has_lhm_altered_instantly(Context& context) {
 
 Status finish_lhm_swap(Context& context, const std::string& old) {
     auto checkpoint = lhm_checkpoint(context);
-    if (!checkpoint) {
+    if (!checkpoint && !old.empty()) {
         // No state file any more: what bears our mark is enough to look for writes that came late.
         ASSIGN_OR_RETURN(const auto left, find_ours(context));
         if (left && left->control) {
