@@ -411,9 +411,17 @@ TEST(Pid, OfAnotherProcessIsNeverSignalled) {
     ASSERT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
     sqlite3_close(db);
     {
-        const auto lock =
-            lock_file(AttemptFiles(held.s.supervisor().attempts().back()).engine_lock());
-        ASSERT_TRUE(lock.ok()) << lock.error().message;
+        // The engine ends by the TERM of its worker's death, some time after it.
+        UniqueFd lock;
+        held.s.await("the engine's end", [&] {
+            auto taken =
+                lock_file(AttemptFiles(held.s.supervisor().attempts().back()).engine_lock());
+            if (!taken.ok()) {
+                return false;
+            }
+            lock = *std::move(taken);
+            return true;
+        });
         held.s.supervisor().start();
         held.s.await("the daemon wants to end the engine", [&] {
             return !held.s.supervisor()
