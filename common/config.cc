@@ -261,6 +261,7 @@ const std::vector<Key>& keys() {
         {"lhm_chunk_rows_max", lhm_number("chunk-rows-max", 1, 1e9)},
         {"lhm_chunk_mib_max", lhm_number("chunk-mib-max", 1, 1e6)},
         {"lhm_no_fences", lhm_flag("no-fences")},
+        {"lhm_no_early_verify", lhm_flag("no-early-verify")},
         {"lhm_defer_indexes", lhm_when("defer-indexes")},
         {"lhm_instant", lhm_when("instant")},
         {"lhm_delay", lhm_time("delay")},

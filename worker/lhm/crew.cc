@@ -32,7 +32,7 @@ Status Hand::use(Result<Connection> opened) {
     ASSIGN_OR_RETURN(connection, std::move(opened));
     row_lock_wait_s = -1;
     outages = sessions.outages();
-    return Ok{};
+    return begin_session.empty() ? Status(Ok{}) : connection->execute(begin_session);
 }
 
 Crew::Crew(Job job, int threads, Ledger& ledger, Sessions& sessions, Throttle& throttle)
@@ -80,8 +80,13 @@ void Crew::fail(Error error) {
 }
 
 void Crew::run(int number) {
-    Hand hand{sessions_,        throttle_, stop_, ledger_, fmt::format("{} {}", job_.role, number),
-              job_.read_timeout};
+    Hand hand{sessions_,
+              throttle_,
+              stop_,
+              ledger_,
+              fmt::format("{} {}", job_.role, number),
+              job_.read_timeout,
+              job_.begin_session};
     if (Status served = serve(number, hand); !served.ok()) {
         fail(std::move(served).error());
     }

@@ -26,6 +26,7 @@ struct Hand {
     Ledger& ledger;
     std::string role;                   // "copy 2"
     std::chrono::seconds read_timeout;  // of its session
+    std::string begin_session = {};     // Crew::Job::begin_session
     std::optional<Connection> connection = {};
     int row_lock_wait_s = -1;  // of the session as it was set last; -1 = not by us
     int outages = 0;           // there had been when the session was opened
@@ -49,6 +50,7 @@ class Crew {
     struct Job {
         std::string role;  // "copy"
         std::chrono::seconds read_timeout{600};
+        std::string begin_session;  // each session's first statement; "" = none
         std::function<std::int64_t()> rows;        // of the next range
         std::function<bool(int number)> may_work;  // hand number 1..N; asked before each range
         // Ledger::FindEnd for the hand's session.

@@ -4,6 +4,7 @@
 
 #include "common/text.h"
 #include "worker/lhm/conflicts.h"
+#include "worker/lhm/early_comparison.h"
 #include "worker/lhm/index_build.h"
 #include "worker/lhm/leftovers.h"
 #include "worker/lhm/phase.h"
@@ -316,17 +317,18 @@ Result<Ending> Engine::run_to_ready() {
         world_.listener.fact("copied", {{"db", plan_.database}, {"table", plan_.names.shadow}});
     }
     if (checkpoint_.stage == Stage::kIndexes) {
-        ASSIGN_OR_RETURN(auto ended, build_indexes());
-        if (!ended && options_.verify) {
-            ASSIGN_OR_RETURN(ended, begin_verification());
+        std::optional<Ending> ended;
+        if (options_.verify) {
+            ASSIGN_OR_RETURN(ended, compare_from_the_first());
+        }
+        if (!ended) {
+            ASSIGN_OR_RETURN(ended, build_indexes());
         }
         if (ended) {
             return *std::move(ended);
         }
-        if (!options_.verify) {
-            checkpoint_.stage = Stage::kReady;
-            RETURN_IF_ERROR(save());
-        }
+        checkpoint_.stage = options_.verify ? Stage::kVerify : Stage::kReady;
+        RETURN_IF_ERROR(save());
     }
     ASSIGN_OR_RETURN(auto ended, compare_all());
     if (ended) {
@@ -364,13 +366,29 @@ Result<std::optional<Ending>> Engine::build_indexes() {
         return std::optional<Ending>();
     }
     const auto begun = std::chrono::steady_clock::now();
-    auto ended = IndexBuild(workshop_, sessions_, plan_, options_, checkpoint_).run();
+    std::optional<EarlyComparison> early;
+    if (EarlyComparison::is_wanted(plan_, options_) && checkpoint_.end) {
+        early.emplace(plan_, options_, checkpoint_.ledger, *checkpoint_.end, sessions_,
+                      world_.listener, world_.clock);
+    }
+    const auto stop_comparing = [&early] {
+        if (early) {
+            early->stop();
+        }
+    };
+    auto ended =
+        IndexBuild(workshop_, sessions_, plan_, options_, checkpoint_, stop_comparing).run();
+    stop_comparing();
+    if (early) {
+        checkpoint_.ledger = early->state();
+        compared_ = early->result();
+    }
     times_.indexes += std::chrono::steady_clock::now() - begun;
     return ended;
 }
 
-// From the first range on, whatever was compared before.
-Result<std::optional<Ending>> Engine::begin_verification() {
+// Nothing counts as compared any more.
+Result<std::optional<Ending>> Engine::compare_from_the_first() {
     ASSIGN_OR_RETURN(Connection * look, world_.database.look());
     ASSIGN_OR_RETURN(const Lives now, look_at_lives(*look, plan_));
     if (is_another_life(checkpoint_.lives.original, now.original)) {
@@ -390,6 +408,7 @@ Result<std::optional<Ending>> Engine::begin_verification() {
     }
     checkpoint_.lives = now;
     checkpoint_.verified.clear();
+    compared_ = VerifyResult{};
     // The verification walks the same rows; with a filter of its own only by `start`.
     LedgerState fresh;
     if (!options_.start.empty()) {
@@ -400,8 +419,6 @@ Result<std::optional<Ending>> Engine::begin_verification() {
     }
     fresh.is_complete = false;
     checkpoint_.ledger = fresh;
-    checkpoint_.stage = Stage::kVerify;
-    RETURN_IF_ERROR(save());
     return std::optional<Ending>();
 }
 
@@ -443,10 +460,11 @@ Result<std::optional<Ending>> Engine::compare_all() {
             break;
         }
         world_.listener.remark(why + " meanwhile: all is compared again", LogLevel::kWarn);
-        ASSIGN_OR_RETURN(ended, begin_verification());
+        ASSIGN_OR_RETURN(ended, compare_from_the_first());
         if (ended) {
             return ended;
         }
+        RETURN_IF_ERROR(save());
     }
     return std::optional<Ending>();
 }

@@ -18,6 +18,7 @@
 #include "worker/lhm/sessions.h"
 #include "worker/lhm/shadow.h"
 #include "worker/lhm/throttle.h"
+#include "worker/lhm/verifier.h"
 #include "worker/mysql/database.h"
 
 namespace shift::lhm {
@@ -98,7 +99,7 @@ class Engine {
     Result<Ending> run_to_ready();
     Result<std::optional<Ending>> run_phase(Stage stage);
     Result<std::optional<Ending>> build_indexes();
-    Result<std::optional<Ending>> begin_verification();
+    Result<std::optional<Ending>> compare_from_the_first();
     Result<std::string> why_compare_again(bool is_long_ago);
     Result<std::optional<Ending>> compare_all();
     Result<std::optional<Ending>> compare_counts();
@@ -126,6 +127,7 @@ class Engine {
     std::string new_copy_id_;  // of what this object makes
     Plan plan_;
     Checkpoint checkpoint_;
+    VerifyResult compared_;  // already, of what checkpoint_.ledger tells of
     struct Times {  // that this run needed
         std::chrono::duration<double> copy{0};
         std::chrono::duration<double> indexes{0};

@@ -52,6 +52,7 @@ Result<std::optional<Ending>> IndexBuild::run() {
             return std::optional(Ending::stopped(workshop_.stop));
         }
         if (!workshop_.database.holds_lock()) {
+            on_lost_lock_();
             RETURN_IF_ERROR(sessions_.relock(plan_.database, plan_.table));
         }
         if (sessions_.may_have_lost_commits()) {

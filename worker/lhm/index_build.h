@@ -1,8 +1,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/result.h"
@@ -20,13 +22,15 @@ namespace shift::lhm {
 // lock_wait_timeout; one that ended before has no effect.
 class IndexBuild {
   public:
+    // `on_lost_lock`: what works beside the build must end, for the table is not ours any more.
     IndexBuild(Workshop& workshop, Sessions& sessions, const Plan& plan, const Options& options,
-               const Checkpoint& checkpoint)
+               const Checkpoint& checkpoint, std::function<void()> on_lost_lock)
         : workshop_(workshop),
           sessions_(sessions),
           plan_(plan),
           options_(options),
-          checkpoint_(checkpoint) {}
+          checkpoint_(checkpoint),
+          on_lost_lock_(std::move(on_lost_lock)) {}
 
     // nullopt: all are there. Errors: trouble that passes; the copy is kept.
     Result<std::optional<Ending>> run();
@@ -47,6 +51,7 @@ class IndexBuild {
     const Plan& plan_;
     const Options& options_;
     const Checkpoint& checkpoint_;
+    std::function<void()> on_lost_lock_;
     bool told_ = false;
     bool one_at_a_time_ = false;
     int log_overflows_ = 0;

@@ -114,6 +114,7 @@ struct Options {
     double write_cost_max = 0;
     bool default_engine = false;  // the shadow gets the server's default engine
     bool verify = true;
+    bool verify_early = true;  // EarlyComparison
     // Before the first chunk, once a second and before the swap: stops unless it gives a number
     // above 0. LHM's verifier.
     std::string verifier_query;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "worker/lhm/conflicts.h"
 #include "worker/lhm/copier.h"
@@ -30,7 +31,9 @@ constexpr std::chrono::milliseconds kVerifyTarget{200};
 constexpr std::int64_t kVerifyRowsMax = 50'000;
 constexpr double kMib = 1024 * 1024;
 
-ChunkSize::Options size_options(const Options& options, const Plan& plan, Stage stage) {
+}  // namespace
+
+ChunkSize::Options chunk_options(const Options& options, const Plan& plan, Stage stage) {
     ChunkSize::Options size = options.chunk;
     if (size.target.count() == 0) {
         return size;
@@ -48,19 +51,18 @@ ChunkSize::Options size_options(const Options& options, const Plan& plan, Stage 
     return size;
 }
 
-}  // namespace
-
 Phase::Phase(Engine& engine, Stage stage)
     : engine_(engine),
       stage_(stage),
-      size_(size_options(engine.options_, engine.plan_, stage)),
+      size_(chunk_options(engine.options_, engine.plan_, stage)),
       ledger_(stage == Stage::kCopy || !engine.options_.limit.empty() ? engine.checkpoint_.end
                                                                       : std::optional<KeyValue>(),
               engine.checkpoint_.ledger),
-      rows_before_(stage == Stage::kCopy ? engine.checkpoint_.rows : 0),
+      rows_before_(stage == Stage::kCopy ? engine.checkpoint_.rows : engine.compared_.rows),
       chunks_before_(engine.checkpoint_.chunks),
       elapsed_before_(engine.checkpoint_.elapsed_s),
-      begun_(std::chrono::steady_clock::now()) {}
+      begun_(std::chrono::steady_clock::now()),
+      verified_(stage == Stage::kVerify ? std::exchange(engine.compared_, {}) : VerifyResult{}) {}
 
 VerifyResult Phase::verified() const {
     return verified_;
@@ -74,7 +76,7 @@ Result<std::optional<Ending>> Phase::run() {
     // What an error says of the ledger is not known before the crew has ended, so both are looked
     // at.
     auto ended = run_crew(throttle, copier, verifier);
-    verified_ = verifier.result();
+    verified_.add(verifier.result());
     report(throttle, ended.ok() && !*ended);
     (void)keep_checkpoint().ok();
     return ended;

@@ -11,6 +11,9 @@
 
 namespace shift::lhm {
 
+// How large a stage's chunks are to begin with, and at most.
+ChunkSize::Options chunk_options(const Options& options, const Plan& plan, Stage stage);
+
 // One walk of a crew over the table (copy or verify), watched: the lock's session is kept alive,
 // triggers and definitions are looked at, conflicts are settled, progress is told, the checkpoint
 // saved every few seconds.

@@ -280,6 +280,9 @@ std::vector<SettingRow> safety_rows() {
         {{"no-verify", "", "do not compare both tables before the swap", kSafety},
          flag_into(
              [](Options & o) -> auto& { return o.verify; }, false)},
+        {{"no-early-verify", "", "compare nothing before the indexes are built", kSafety},
+         flag_into(
+             [](Options & o) -> auto& { return o.verify_early; }, false)},
         {{"verifier-query", "SQL", "stop unless it gives a number above 0", kSafety},
          text_into([](Options & o) -> auto& { return o.verifier_query; })},
         {{"raise-on-warnings", "", "stop at any warning of a copied row", kSafety},

@@ -125,10 +125,12 @@ Result<std::optional<Ending>> Engine::make_ready_again() {
             return std::optional<Ending>();
         }
         world_.listener.remark(why + ": the tables are compared before the swap", LogLevel::kWarn);
-        ASSIGN_OR_RETURN(auto stale, begin_verification());
+        ASSIGN_OR_RETURN(auto stale, compare_from_the_first());
         if (stale) {
             return stale;
         }
+        checkpoint_.stage = Stage::kVerify;
+        RETURN_IF_ERROR(save());
     }
     ASSIGN_OR_RETURN(Ending ended, run_to_ready());
     return ended.kind == Ending::Kind::kDone ? std::nullopt : std::optional(std::move(ended));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/test_points.h"
 #include "worker/lhm/conflicts.h"
 #include "worker/lhm/retry.h"
@@ -18,6 +20,16 @@ constexpr int kRepairsMax = 1000;
 constexpr std::size_t kExamplesMax = 5;
 
 }  // namespace
+
+void VerifyResult::add(const VerifyResult& other) {
+    ranges += other.ranges;
+    rows += other.rows;
+    repaired_ranges += other.repaired_ranges;
+    repaired_rows += other.repaired_rows;
+    examples.insert(examples.end(), other.examples.begin(), other.examples.end());
+    examples.resize(std::min(examples.size(), kExamplesMax));
+    left_out = other.left_out;
+}
 
 Json to_json(const VerifyResult& result) {
     return Json{{"ranges", result.ranges},

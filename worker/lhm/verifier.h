@@ -24,6 +24,9 @@ struct VerifyResult {
     std::int64_t repaired_rows = 0;
     std::vector<std::string> examples;  // keys of rows that differed, a few, for people
     std::vector<std::string> left_out;  // columns
+
+    // Of other ranges of the same table.
+    void add(const VerifyResult& other);
 };
 Json to_json(const VerifyResult& result);
 std::string describe(const VerifyResult& result);
