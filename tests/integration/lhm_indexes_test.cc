@@ -100,6 +100,68 @@ TEST_F(LhmIndexes, WaitForTransactionsThatWroteTheTable) {
     expect_same_rows();
 }
 
+// The build of so many rows takes a while, in which the rows are compared, from the first one on.
+class LhmLargeIndexes : public LhmIndexes {
+  protected:
+    static constexpr int kMany = 200'000;
+    static constexpr const char* kVerified = "verified 200000 rows in ";
+    static constexpr const char* kEarly = " rows while indexes were built";
+
+    LhmLargeIndexes() {
+        db_.execute("ALTER TABLE orders DROP KEY words");
+        db_.execute(
+            "INSERT INTO orders (no, word, amount) SELECT seq, MD5(seq), seq % 97 FROM seq_" +
+            std::to_string(kRows + 1) + "_to_" + std::to_string(kMany));
+    }
+    // Until all rows are copied, and the build waits for a transaction.
+    void hold_build(const std::vector<std::string>& more) {
+        lhm_.start(begin(more));
+        await_copying("orders");
+        holder_.execute("BEGIN");
+        holder_.execute("UPDATE orders SET amount = 1 WHERE no = 1");
+        ASSERT_TRUE(poll_until([&] { return count("lhmn_orders") == kMany; })) << lhm_.output();
+    }
+
+    Db holder_ = server_.connect("app");
+};
+
+TEST_F(LhmLargeIndexes, RowsAreComparedMeanwhileAndPutRight) {
+    hold_build({});
+    db_.execute("UPDATE lhmn_orders SET word = 'wrong' WHERE no = 2");
+    holder_.execute("COMMIT");
+    const auto answer = lhm_.finish();
+    ASSERT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says(kEarly)) << answer.text;
+    EXPECT_FALSE(answer.says("compared 0 rows")) << answer.text;
+    EXPECT_TRUE(answer.says(kVerified)) << answer.text;
+    EXPECT_TRUE(answer.says("1 ranges differed in 1 rows ((2))")) << answer.text;
+    expect_same_rows();
+}
+
+TEST_F(LhmLargeIndexes, NoRowIsComparedMeanwhileWhereThatIsNotWanted) {
+    hold_build({"--no-early-verify"});
+    holder_.execute("COMMIT");
+    const auto answer = lhm_.finish();
+    ASSERT_EQ(answer.code, 0) << answer.text;
+    EXPECT_FALSE(answer.says(kEarly)) << answer.text;
+    EXPECT_TRUE(answer.says(kVerified)) << answer.text;
+}
+
+// What was compared when the run died is compared again, for it is in no state file.
+TEST_F(LhmLargeIndexes, ADeathMeanwhileLosesNothing) {
+    lhm_.die_at("lhm-verified", 2);
+    hold_build({});
+    holder_.execute("COMMIT");
+    const auto died = lhm_.finish();
+    EXPECT_EQ(died.code, -1) << died.text;
+    EXPECT_FALSE(died.says("built ")) << died.text;
+    const auto answer = lhm_.run(Lhm::quick("resume", "app.orders", {}));
+    ASSERT_EQ(answer.code, 0) << answer.text;
+    EXPECT_TRUE(answer.says(kVerified)) << answer.text;
+    EXPECT_EQ(index("orders", "by_x"), "x");
+    expect_same_rows();
+}
+
 TEST_F(LhmIndexes, AreBuiltByTheNextRunWhenOneIsKilledOrStopped) {
     Db holder = server_.connect("app");
     for (const int signal : {SIGKILL, SIGINT}) {

@@ -22,8 +22,7 @@ ChunkSize::Options short_chunks(const Options& options, const Plan& plan) {
 }  // namespace
 
 bool EarlyComparison::is_wanted(const Plan& plan, const Options& options) {
-    return options.verify && options.verify_early && plan.verify_threads > 1 &&
-           !plan.deferred.empty();
+    return options.verify && options.verify_early && plan.verify_threads > 1;
 }
 
 EarlyComparison::EarlyComparison(const Plan& plan, const Options& options, const LedgerState& from,

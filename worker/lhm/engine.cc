@@ -367,21 +367,29 @@ Result<std::optional<Ending>> Engine::build_indexes() {
     }
     const auto begun = std::chrono::steady_clock::now();
     std::optional<EarlyComparison> early;
-    if (EarlyComparison::is_wanted(plan_, options_) && checkpoint_.end) {
-        early.emplace(plan_, options_, checkpoint_.ledger, *checkpoint_.end, sessions_,
-                      world_.listener, world_.clock);
-    }
-    const auto stop_comparing = [&early] {
-        if (early) {
-            early->stop();
-        }
+    const IndexBuild::Beside compare{
+        .begin =
+            [&] {
+                if (EarlyComparison::is_wanted(plan_, options_) && checkpoint_.end) {
+                    early.emplace(plan_, options_, checkpoint_.ledger, *checkpoint_.end, sessions_,
+                                  world_.listener, world_.clock);
+                }
+            },
+        .end =
+            [&early] {
+                if (early) {
+                    early->stop();
+                }
+            },
     };
-    auto ended =
-        IndexBuild(workshop_, sessions_, plan_, options_, checkpoint_, stop_comparing).run();
-    stop_comparing();
+    auto ended = IndexBuild(workshop_, sessions_, plan_, options_, checkpoint_, compare).run();
+    compare.end();
     if (early) {
         checkpoint_.ledger = early->state();
         compared_ = early->result();
+        world_.listener.remark(
+            fmt::format("compared {} rows while indexes were built", compared_.rows),
+            LogLevel::kInfo);
     }
     times_.indexes += std::chrono::steady_clock::now() - begun;
     return ended;

@@ -52,7 +52,7 @@ Result<std::optional<Ending>> IndexBuild::run() {
             return std::optional(Ending::stopped(workshop_.stop));
         }
         if (!workshop_.database.holds_lock()) {
-            on_lost_lock_();
+            beside_.end();
             RETURN_IF_ERROR(sessions_.relock(plan_.database, plan_.table));
         }
         if (sessions_.may_have_lost_commits()) {
@@ -132,30 +132,32 @@ Status IndexBuild::build(const std::vector<DeferredIndex>& indexes) {
             killed = workshop_.database.kill_own_statement(session.thread_id()).ok();
         }
         const Time now = std::chrono::steady_clock::now();
-        watch(session.thread_id(), now - reported >= kShowEvery);
+        const bool is_at_work = watch(session.thread_id(), now - reported >= kShowEvery);
         reported = now - reported >= kShowEvery ? now : reported;
+        if (is_at_work && !killed && !std::exchange(has_begun_beside_, true)) {
+            beside_.begin();
+        }
     }
     Status status = running.get();
     words_ = status.ok() ? "" : session.server_words();
     return status;
 }
 
-void IndexBuild::watch(std::uint64_t thread_id, bool tells) {
+bool IndexBuild::watch(std::uint64_t thread_id, bool tells) {
     auto look = workshop_.database.look();
     if (!look.ok()) {
-        return;
+        return false;
     }
     const auto rows = (*look)->query(
         fmt::format("SELECT STATE, {} FROM information_schema.PROCESSLIST WHERE ID = {}",
                     (*look)->is_mariadb() ? "PROGRESS" : "0", thread_id));
     if (!rows.ok() || rows->empty()) {
-        return;
+        return false;
     }
-    if ((*rows)[0][0].value_or("").find("metadata lock") != std::string::npos) {
-        waited_ += kLookAtBuild;
-    }
+    const bool waits = (*rows)[0][0].value_or("").find("metadata lock") != std::string::npos;
+    waited_ += waits ? kLookAtBuild : std::chrono::milliseconds(0);
     if (!tells) {
-        return;
+        return !waits;
     }
     Progress progress;
     progress.phase = "indexes";
@@ -164,6 +166,7 @@ void IndexBuild::watch(std::uint64_t thread_id, bool tells) {
     progress.rows = checkpoint_.rows;
     progress.rows_total = std::max(checkpoint_.rows, checkpoint_.rows_estimate);
     workshop_.listener.progress(progress);
+    return !waits;
 }
 
 // nullopt: try again.

@@ -22,15 +22,20 @@ namespace shift::lhm {
 // lock_wait_timeout; one that ended before has no effect.
 class IndexBuild {
   public:
-    // `on_lost_lock`: what works beside the build must end, for the table is not ours any more.
+    // What goes on beside the build: begun once, when an ALTER is at work; ended early where the
+    // database lock is lost, for the table is not ours any more.
+    struct Beside {
+        std::function<void()> begin;
+        std::function<void()> end;
+    };
     IndexBuild(Workshop& workshop, Sessions& sessions, const Plan& plan, const Options& options,
-               const Checkpoint& checkpoint, std::function<void()> on_lost_lock)
+               const Checkpoint& checkpoint, Beside beside)
         : workshop_(workshop),
           sessions_(sessions),
           plan_(plan),
           options_(options),
           checkpoint_(checkpoint),
-          on_lost_lock_(std::move(on_lost_lock)) {}
+          beside_(std::move(beside)) {}
 
     // nullopt: all are there. Errors: trouble that passes; the copy is kept.
     Result<std::optional<Ending>> run();
@@ -42,8 +47,9 @@ class IndexBuild {
     void wait_for_old_transactions();
     // One ALTER to its end, or to a stop's or lost lock's KILL.
     Status build(const std::vector<DeferredIndex>& indexes);
-    // Looks at the ALTER in the process list; `tells`: as progress, too.
-    void watch(std::uint64_t thread_id, bool tells);
+    // Looks at the ALTER in the process list; `tells`: as progress, too. False when it waits for
+    // its lock, or that cannot be told.
+    bool watch(std::uint64_t thread_id, bool tells);
     Result<std::optional<Ending>> after_failure(const Error& error, std::size_t tried);
 
     Workshop& workshop_;
@@ -51,8 +57,9 @@ class IndexBuild {
     const Plan& plan_;
     const Options& options_;
     const Checkpoint& checkpoint_;
-    std::function<void()> on_lost_lock_;
+    const Beside beside_;
     bool told_ = false;
+    bool has_begun_beside_ = false;
     bool one_at_a_time_ = false;
     int log_overflows_ = 0;
     int lock_waits_ = 0;  // in a row
