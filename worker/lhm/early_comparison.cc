@@ -9,7 +9,8 @@ namespace shift::lhm {
 namespace {
 
 constexpr std::chrono::milliseconds kTarget{50};
-// Well below the second that the ALTER waits, and for which it would be lost.
+// Well below the second that the ALTER waits and after which it is lost. What the server ended is
+// tried again.
 constexpr const char* kBoundOnMariaDb = "SET SESSION max_statement_time=0.5";
 constexpr const char* kBoundOnMySql = "SET SESSION max_execution_time=500";
 

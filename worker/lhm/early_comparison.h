@@ -29,7 +29,7 @@ class EarlyComparison {
                     const KeyValue& end, Sessions& sessions, Listener& listener,
                     const Clock& clock);
 
-    // Ends after the ranges in hand. A failure ends it, too, and is the verification's to tell.
+    // Ends after the ranges in hand; whatever else ended it the verification will meet, and tell.
     void stop();
     // Where the verification goes on; after stop().
     LedgerState state() const;
