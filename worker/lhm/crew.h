@@ -50,7 +50,7 @@ class Crew {
     struct Job {
         std::string role;  // "copy"
         std::chrono::seconds read_timeout{600};
-        std::string begin_session;  // each session's first statement; "" = none
+        std::string begin_session;                 // each session's first statement; "" = none
         std::function<std::int64_t()> rows;        // of the next range
         std::function<bool(int number)> may_work;  // hand number 1..N; asked before each range
         // Ledger::FindEnd for the hand's session.
