@@ -125,16 +125,17 @@ class LhmLargeIndexes : public LhmIndexes {
     Db holder_ = server_.connect("app");
 };
 
-TEST_F(LhmLargeIndexes, RowsAreComparedMeanwhileAndPutRight) {
+// A row that differs ends that, and is put right afterwards.
+TEST_F(LhmLargeIndexes, RowsAreComparedMeanwhile) {
     hold_build({});
-    db_.execute("UPDATE lhmn_orders SET word = 'wrong' WHERE no = 2");
+    db_.execute("UPDATE lhmn_orders SET word = 'wrong' WHERE no = 20000");
     holder_.execute("COMMIT");
     const auto answer = lhm_.finish();
     ASSERT_EQ(answer.code, 0) << answer.text;
     EXPECT_TRUE(answer.says(kEarly)) << answer.text;
     EXPECT_FALSE(answer.says("compared 0 rows")) << answer.text;
     EXPECT_TRUE(answer.says(kVerified)) << answer.text;
-    EXPECT_TRUE(answer.says("1 ranges differed in 1 rows ((2))")) << answer.text;
+    EXPECT_TRUE(answer.says("1 ranges differed in 1 rows ((20000))")) << answer.text;
     expect_same_rows();
 }
 
@@ -149,7 +150,7 @@ TEST_F(LhmLargeIndexes, NoRowIsComparedMeanwhileWhereThatIsNotWanted) {
 
 // What was compared when the run died is compared again, for it is in no state file.
 TEST_F(LhmLargeIndexes, ADeathMeanwhileLosesNothing) {
-    lhm_.die_at("lhm-verified", 2);
+    lhm_.die_at("lhm-compared", 2);
     hold_build({});
     holder_.execute("COMMIT");
     const auto died = lhm_.finish();

@@ -32,7 +32,14 @@ Status Hand::use(Result<Connection> opened) {
     ASSIGN_OR_RETURN(connection, std::move(opened));
     row_lock_wait_s = -1;
     outages = sessions.outages();
-    return begin_session.empty() ? Status(Ok{}) : connection->execute(begin_session);
+    if (begin_session.empty()) {
+        return Ok{};
+    }
+    Status begun = connection->execute(begin_session);
+    if (!begun.ok()) {
+        connection.reset();
+    }
+    return begun;
 }
 
 Crew::Crew(Job job, int threads, Ledger& ledger, Sessions& sessions, Throttle& throttle)

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "common/clock.h"
+#include "worker/lhm/checkpoint.h"
 #include "worker/lhm/chunk_size.h"
 #include "worker/lhm/crew.h"
 #include "worker/lhm/ledger.h"
@@ -22,14 +24,17 @@ namespace shift::lhm {
 // ALTER, so each is short, and the server ends one that is not.
 class EarlyComparison {
   public:
-    static bool is_wanted(const Plan& plan, const Options& options);
+    static bool is_wanted(const Plan& plan, const Options& options, const Checkpoint& checkpoint);
 
     // `from`: of a verification that has not begun; `end`: the last key that was copied.
     EarlyComparison(const Plan& plan, const Options& options, const LedgerState& from,
                     const KeyValue& end, Sessions& sessions, Listener& listener,
                     const Clock& clock);
 
-    // Ends after the ranges in hand; whatever else ended it the verification will meet, and tell.
+    // Gives back what it holds of the server when it is through.
+    void look_after();
+    // Ends after the ranges in hand. A range that differs ends it as well, and so does trouble: the
+    // verification will meet it, put it right and tell. May be called again.
     void stop();
     // Where the verification goes on; after stop().
     LedgerState state() const;
@@ -37,19 +42,21 @@ class EarlyComparison {
 
   private:
     Crew::Job job();
+    Result<std::optional<KeyValue>> find_end(Hand& hand, const std::optional<KeyValue>& after,
+                                             const std::optional<KeyValue>& up_to,
+                                             std::int64_t rows);
+    Status compare(Hand& hand, const Range& range);
 
     const Plan& plan_;
-    const Options& options_;
-    Sessions& sessions_;
-    Listener& listener_;
     const int hands_;
     ChunkSize size_;
     CrewTally tally_;
     Ledger ledger_;
-    Throttle throttle_;
-    Pace pace_;
     Verifier verifier_;
-    Crew crew_;  // last: it uses everything above
+    // These have sessions; until stop().
+    std::optional<Throttle> throttle_;
+    std::optional<Pace> pace_;
+    std::optional<Crew> crew_;  // last: it uses everything above
 };
 
 }  // namespace shift::lhm

@@ -368,9 +368,11 @@ Result<std::optional<Ending>> Engine::build_indexes() {
     const auto begun = std::chrono::steady_clock::now();
     std::optional<EarlyComparison> early;
     const IndexBuild::Beside compare{
-        .begin =
+        .look_after =
             [&] {
-                if (EarlyComparison::is_wanted(plan_, options_) && checkpoint_.end) {
+                if (early) {
+                    early->look_after();
+                } else if (EarlyComparison::is_wanted(plan_, options_, checkpoint_)) {
                     early.emplace(plan_, options_, checkpoint_.ledger, *checkpoint_.end, sessions_,
                                   world_.listener, world_.clock);
                 }

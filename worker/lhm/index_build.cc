@@ -130,12 +130,13 @@ Status IndexBuild::build(const std::vector<DeferredIndex>& indexes) {
         const bool is_lost = !workshop_.database.keep_alive().ok();
         if ((workshop_.stop.reason() || is_lost) && !killed) {
             killed = workshop_.database.kill_own_statement(session.thread_id()).ok();
+            beside_.end();
         }
         const Time now = std::chrono::steady_clock::now();
         const bool is_at_work = watch(session.thread_id(), now - reported >= kShowEvery);
         reported = now - reported >= kShowEvery ? now : reported;
-        if (is_at_work && !killed && !std::exchange(has_begun_beside_, true)) {
-            beside_.begin();
+        if (is_at_work && !is_lost && !workshop_.stop.reason()) {
+            beside_.look_after();
         }
     }
     Status status = running.get();

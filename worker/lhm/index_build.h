@@ -22,10 +22,11 @@ namespace shift::lhm {
 // lock_wait_timeout; one that ended before has no effect.
 class IndexBuild {
   public:
-    // What goes on beside the build: begun once, when an ALTER is at work; ended early where the
-    // database lock is lost, for the table is not ours any more.
+    // What goes on beside the build: looked after every 100 ms while an ALTER is at work, and ended
+    // (more than once) when a stop is asked for or the database lock is lost, for the table is not
+    // ours any more.
     struct Beside {
-        std::function<void()> begin;
+        std::function<void()> look_after;
         std::function<void()> end;
     };
     IndexBuild(Workshop& workshop, Sessions& sessions, const Plan& plan, const Options& options,
@@ -59,7 +60,6 @@ class IndexBuild {
     const Checkpoint& checkpoint_;
     const Beside beside_;
     bool told_ = false;
-    bool has_begun_beside_ = false;
     bool one_at_a_time_ = false;
     int log_overflows_ = 0;
     int lock_waits_ = 0;  // in a row

@@ -77,6 +77,9 @@ Result<std::optional<Ending>> Phase::run() {
     // at.
     auto ended = run_crew(throttle, copier, verifier);
     verified_.add(verifier.result());
+    if (stage_ == Stage::kVerify && (!ended.ok() || *ended)) {
+        engine_.compared_ = verified_;  // for the try that goes on
+    }
     report(throttle, ended.ok() && !*ended);
     (void)keep_checkpoint().ok();
     return ended;

@@ -91,15 +91,9 @@ Status Verifier::verify(Hand& hand, const Range& range) {
 
 Status Verifier::once(Connection& connection, const Range& range) {
     for (int round = 0;; ++round) {
-        const auto begun = std::chrono::steady_clock::now();
-        ASSIGN_OR_RETURN(const Compared compared, compare(connection, range));
-        if (compared.equal) {
-            size_.took(compared.rows, std::chrono::steady_clock::now() - begun);
-            tally_.rows += compared.rows;
-            ++tally_.chunks;
+        ASSIGN_OR_RETURN(const bool equal, is_equal(connection, range));
+        if (equal) {
             const std::lock_guard lock(mutex_);
-            ++result_.ranges;
-            result_.rows += compared.rows;
             result_.repaired_ranges += round > 0 ? 1 : 0;
             return Ok{};
         }
@@ -118,6 +112,21 @@ Status Verifier::once(Connection& connection, const Range& range) {
         }
         RETURN_IF_ERROR(repair(connection, range));
     }
+}
+
+Result<bool> Verifier::is_equal(Connection& connection, const Range& range) {
+    const auto begun = std::chrono::steady_clock::now();
+    ASSIGN_OR_RETURN(const Compared compared, compare(connection, range));
+    if (!compared.equal) {
+        return false;
+    }
+    size_.took(compared.rows, std::chrono::steady_clock::now() - begun);
+    tally_.rows += compared.rows;
+    ++tally_.chunks;
+    const std::lock_guard lock(mutex_);
+    ++result_.ranges;
+    result_.rows += compared.rows;
+    return true;
 }
 
 Result<Verifier::Compared> Verifier::compare(Connection& connection, const Range& range) {

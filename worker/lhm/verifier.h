@@ -45,6 +45,8 @@ class Verifier {
     // Errors: kConflict - a range differs after it was repaired several times, with the rows named;
     // as errc_of_mysql().
     Status verify(Hand& hand, const Range& range);
+    // Compares once; a range that differs counts as not compared, and nothing is put right.
+    Result<bool> is_equal(Connection& connection, const Range& range);
     VerifyResult result() const;
 
   private:
