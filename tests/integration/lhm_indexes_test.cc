@@ -150,7 +150,7 @@ TEST_F(LhmLargeIndexes, NoRowIsComparedMeanwhileWhereThatIsNotWanted) {
 
 // What was compared when the run died is compared again, for it is in no state file.
 TEST_F(LhmLargeIndexes, ADeathMeanwhileLosesNothing) {
-    lhm_.die_at("lhm-compared", 2);
+    lhm_.die_at("lhm-verified", 2);
     hold_build({});
     holder_.execute("COMMIT");
     const auto died = lhm_.finish();

@@ -78,7 +78,7 @@ Status EarlyComparison::compare(Hand& hand, const Range& range) {
         ASSIGN_OR_RETURN(Connection * session, hand.session());
         const Result<bool> equal = verifier_.is_equal(*session, range);
         if (equal.ok() && *equal) {
-            crash_point("lhm-compared");
+            crash_point("lhm-verified");
             hand.ledger.finish(range);
             hand.throttle.rest(hand.stop);
             return Ok{};
