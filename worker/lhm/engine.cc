@@ -386,7 +386,7 @@ Result<std::optional<Ending>> Engine::build_indexes() {
     };
     auto ended = IndexBuild(workshop_, sessions_, plan_, options_, checkpoint_, compare).run();
     compare.end();
-    if (early) {
+    if (early && ended.ok() && !*ended) {
         checkpoint_.ledger = early->state();
         compared_ = early->result();
         world_.listener.remark(
