@@ -488,11 +488,10 @@ Result<std::optional<Ending>> Engine::run_phase(Stage stage) {
         std::chrono::steady_clock::now() - begun;
     ASSIGN_OR_RETURN(auto ended, std::move(run));
     if (!ended && stage == Stage::kVerify) {
-        const VerifyResult result = phase.verified();
-        checkpoint_.verified = describe(result);
-        world_.listener.fact("verified", to_json(result));
+        checkpoint_.verified = describe(compared_);
+        world_.listener.fact("verified", to_json(compared_));
         world_.listener.remark(checkpoint_.verified,
-                               result.repaired_ranges > 0 ? LogLevel::kWarn : LogLevel::kInfo);
+                               compared_.repaired_ranges > 0 ? LogLevel::kWarn : LogLevel::kInfo);
     }
     return ended;
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "worker/lhm/conflicts.h"
 #include "worker/lhm/copier.h"
@@ -61,12 +60,7 @@ Phase::Phase(Engine& engine, Stage stage)
       rows_before_(stage == Stage::kCopy ? engine.checkpoint_.rows : engine.compared_.rows),
       chunks_before_(engine.checkpoint_.chunks),
       elapsed_before_(engine.checkpoint_.elapsed_s),
-      begun_(std::chrono::steady_clock::now()),
-      verified_(stage == Stage::kVerify ? std::exchange(engine.compared_, {}) : VerifyResult{}) {}
-
-VerifyResult Phase::verified() const {
-    return verified_;
-}
+      begun_(std::chrono::steady_clock::now()) {}
 
 Result<std::optional<Ending>> Phase::run() {
     Throttle throttle(engine_.options_.throttle, engine_.sessions_, engine_.world_.listener,
@@ -76,9 +70,8 @@ Result<std::optional<Ending>> Phase::run() {
     // What an error says of the ledger is not known before the crew has ended, so both are looked
     // at.
     auto ended = run_crew(throttle, copier, verifier);
-    verified_.add(verifier.result());
-    if (stage_ == Stage::kVerify && (!ended.ok() || *ended)) {
-        engine_.compared_ = verified_;  // for the try that goes on
+    if (stage_ == Stage::kVerify) {
+        engine_.compared_.add(verifier.result());
     }
     report(throttle, ended.ok() && !*ended);
     (void)keep_checkpoint().ok();

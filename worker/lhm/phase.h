@@ -23,7 +23,6 @@ class Phase {
 
     // nullopt: the whole ledger is done.
     Result<std::optional<Ending>> run();
-    VerifyResult verified() const;
 
   private:
     using Time = std::chrono::steady_clock::time_point;
@@ -54,7 +53,6 @@ class Phase {
     Time probed_{};
     int outages_ = 0;
     std::optional<Time> conflict_since_;
-    VerifyResult verified_;
 };
 
 }  // namespace shift::lhm

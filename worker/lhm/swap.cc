@@ -328,6 +328,7 @@ Result<Ending> Engine::revert(const Checkpoint& from) {
     checkpoint_.triggers = facts.triggers;
     checkpoint_.ledger = LedgerState{};
     checkpoint_.end.reset();
+    compared_ = VerifyResult{};
     ASSIGN_OR_RETURN(checkpoint_.lives, look_at_lives(*look, plan_));
     ASSIGN_OR_RETURN(auto ended, run_phase(Stage::kVerify));
     if (!ended) {
